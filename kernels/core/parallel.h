@@ -1,5 +1,5 @@
-// Threads of the cpu device. Work is cut into a fixed number of pieces, never by thread count, where
-// the cut can change a rounding: results are the same bits for 1 thread and for 64.
+// Threads of the cpu device. Work is cut into a fixed number of pieces, never by thread count,
+// where the cut can change a rounding: results are the same bits for 1 thread and for 64.
 #pragma once
 
 #include <algorithm>

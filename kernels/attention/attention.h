@@ -26,14 +26,17 @@ struct AttentionForward {
     const T* v = nullptr;                   // [M, Hkv, D], rows v_stride apart
     const int32_t* query_starts = nullptr;  // [R + 1]
     const int64_t* key_starts =
-        nullptr;  // [R]  row of `k` where row r's keys begin; null: queries'
-    const int32_t* key_counts = nullptr;  // [R]  keys of row r; null: as many as queries
+        nullptr;  // [R]  row of k where a row's keys begin; null: query_starts
+    const int32_t* key_counts = nullptr;  // [R]  keys of a row; null: as many as queries
     int rows = 0;                         // R
     int heads = 0;                        // H
     int kv_heads = 0;                     // Hkv divides H
-    int head_dim = 0;                     // D
-    int64_t q_stride = 0, k_stride = 0, v_stride = 0, out_stride = 0;
-    double scale = 1.0;
+    int head_dim = 0;                     // D <= kMaxHeadDim
+    int64_t q_stride = 0;                 // elements from row to row; 0: packed
+    int64_t k_stride = 0;
+    int64_t v_stride = 0;
+    int64_t out_stride = 0;
+    double scale = 1.0;  // usually 1 / sqrt(D)
 };
 
 // With delta[i] = grad_out[i] . out[i]:
@@ -44,22 +47,28 @@ struct AttentionForward {
 // rounded to T once; every sum has one fixed order.
 template <typename T>
 struct AttentionBackward {
-    T* grad_q = nullptr;                  // [N, H, D], rows grad_q_stride apart
-    T* grad_k = nullptr;                  // [N, Hkv, D], rows grad_k_stride apart
-    T* grad_v = nullptr;                  // [N, Hkv, D], rows grad_v_stride apart
-    const T* grad_out = nullptr;          // [N, H, D], rows out_stride apart
-    const T* out = nullptr;               // [N, H, D], rows out_stride apart
-    const Accumulator<T>* lse = nullptr;  // [N, H]
-    const T* q = nullptr;
-    const T* k = nullptr;
-    const T* v = nullptr;
+    T* grad_q = nullptr;                    // [N, H, D], rows grad_q_stride apart
+    T* grad_k = nullptr;                    // [N, Hkv, D], rows grad_k_stride apart
+    T* grad_v = nullptr;                    // [N, Hkv, D], rows grad_v_stride apart
+    const T* grad_out = nullptr;            // [N, H, D], rows out_stride apart
+    const T* out = nullptr;                 // [N, H, D], rows out_stride apart
+    const Accumulator<T>* lse = nullptr;    // [N, H]
+    const T* q = nullptr;                   // [N, H, D]
+    const T* k = nullptr;                   // [N, Hkv, D]
+    const T* v = nullptr;                   // [N, Hkv, D]
     const int32_t* query_starts = nullptr;  // [R + 1]
-    int rows = 0;
-    int heads = 0;
-    int kv_heads = 0;
-    int head_dim = 0;
-    int64_t q_stride = 0, k_stride = 0, v_stride = 0, out_stride = 0;
-    int64_t grad_q_stride = 0, grad_k_stride = 0, grad_v_stride = 0;
+    void* scratch = nullptr;                // attention_backward_scratch_bytes
+    int rows = 0;                           // R
+    int heads = 0;                          // H
+    int kv_heads = 0;                       // Hkv divides H
+    int head_dim = 0;                       // D <= kMaxHeadDim
+    int64_t q_stride = 0;                   // elements from row to row; 0: packed
+    int64_t k_stride = 0;
+    int64_t v_stride = 0;
+    int64_t out_stride = 0;  // of out and grad_out
+    int64_t grad_q_stride = 0;
+    int64_t grad_k_stride = 0;
+    int64_t grad_v_stride = 0;
     double scale = 1.0;
 };
 
@@ -68,3 +77,10 @@ template <typename T>
 void attention_forward(const AttentionForward<T>& args, StreamView stream);
 template <typename T>
 void attention_backward(const AttentionBackward<T>& args, StreamView stream);
+
+// Bytes of AttentionBackward::scratch if no row is longer than `longest_row` tokens.
+int64_t attention_backward_scratch_bytes(Device device, int64_t longest_row, int heads,
+                                         int kv_heads, int head_dim);
+
+// The largest head size that the forms are built for.
+constexpr int kMaxHeadDim = 256;

@@ -21,4 +21,6 @@ void parallel_for(int64_t count, int64_t grain, const Body& body) {
 
 // How many threads the cpu device uses: set_threads' value, else the machine's cores.
 int num_threads();
+// Which of them runs this code: 0 .. num_threads() - 1. For scratch memory, never for results.
+int thread_index();
 void set_threads(int threads);

@@ -18,8 +18,7 @@ void gelu_forward(const GeluForward<T>& args, StreamView stream) {
     ENSURE(args.out != nullptr, "gelu_forward: out is null, expected [{}]", args.count);
     ENSURE(args.input != nullptr, "gelu_forward: input is null, expected [{}]", args.count);
     if constexpr (std::is_same_v<T, double>)
-        dispatch<GeluForward<T>>("gelu_forward", args, stream,
-                                 [](const auto& a, StreamView) { gelu_forward_reference(a); });
+        dispatch("gelu_forward", args, stream, gelu_forward_reference<T>);
     else
         dispatch("gelu_forward", args, stream, on_cpu::gelu_forward<T>);
 }
@@ -33,8 +32,7 @@ void gelu_backward(const GeluBackward<T>& args, StreamView stream) {
     ENSURE(args.grad_out != nullptr, "gelu_backward: grad_out is null, expected [{}]", args.count);
     ENSURE(args.input != nullptr, "gelu_backward: input is null, expected [{}]", args.count);
     if constexpr (std::is_same_v<T, double>)
-        dispatch<GeluBackward<T>>("gelu_backward", args, stream,
-                                  [](const auto& a, StreamView) { gelu_backward_reference(a); });
+        dispatch("gelu_backward", args, stream, gelu_backward_reference<T>);
     else
         dispatch("gelu_backward", args, stream, on_cpu::gelu_backward<T>);
 }

@@ -44,8 +44,7 @@ void gelu_backward(const GeluBackward<T>& args, StreamView) {
     parallel_for(args.count, kGrain, [&](int64_t begin, int64_t end) {
 #pragma omp simd
         for (int64_t i = begin; i < end; ++i)
-            args.grad_input[i] =
-                T(float(args.grad_out[i]) * gelu_derivative(float(args.input[i])));
+            args.grad_input[i] = T(float(args.grad_out[i]) * gelu_derivative(float(args.input[i])));
     });
 }
 

@@ -18,7 +18,7 @@ inline GeluTerms gelu_terms(double x) {
 }
 
 template <typename T>
-void gelu_forward_reference(const GeluForward<T>& args) {
+void gelu_forward_reference(const GeluForward<T>& args, StreamView = {}) {
     for (int64_t i = 0; i < args.count; ++i) {
         const auto x = static_cast<double>(args.input[i]);
         args.out[i] = T(x * gelu_terms(x).sigmoid);
@@ -26,7 +26,7 @@ void gelu_forward_reference(const GeluForward<T>& args) {
 }
 
 template <typename T>
-void gelu_backward_reference(const GeluBackward<T>& args) {
+void gelu_backward_reference(const GeluBackward<T>& args, StreamView = {}) {
     for (int64_t i = 0; i < args.count; ++i) {
         const auto x = static_cast<double>(args.input[i]);
         const auto [s, slope] = gelu_terms(x);

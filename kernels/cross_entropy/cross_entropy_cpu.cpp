@@ -15,6 +15,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/core/lanes.h"
 #include "kernels/core/parallel.h"
 #include "kernels/core/simd.h"
 #include "kernels/cross_entropy/cross_entropy.h"
@@ -37,11 +38,11 @@ Softmax softmax_of(const float* logits, int64_t count) {
         const float* block = logits + first;
         const int64_t size = std::min(kBlock, count - first);
         const float larger =
-            std::max(largest, lane_max(size, [block](int64_t v) { return block[v]; }));
+            std::max(largest, max_in_lanes(size, [block](int64_t v) { return block[v]; }));
         // Nothing but -infinity so far: subtracting it would make NaNs, subtracting 0 makes zeros.
         const float shift = larger == kMinusInfinity ? 0.0f : larger;
         if (larger > largest) sum *= exp_fast(largest - shift);
-        sum += lane_sum(size, [block, shift](int64_t v) { return exp_fast(block[v] - shift); });
+        sum += sum_in_lanes(size, [block, shift](int64_t v) { return exp_fast(block[v] - shift); });
         largest = larger;
     }
     return {largest == kMinusInfinity ? 0.0f : largest, sum};

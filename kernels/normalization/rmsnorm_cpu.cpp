@@ -5,13 +5,13 @@
 //           compiler vectorises along a group.
 // Traffic   forward reads NGD elements (2NGD with a branch) and writes NGD (2NGD); a group passes
 //           through the L1 cache twice. Backward reads 2NGD to 3NGD and writes NGD. Memory-bound.
-// Numerics  float sums through kSumLanes lanes.
+// Numerics  float sums through kLanes lanes.
 
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/core/lanes.h"
 #include "kernels/core/parallel.h"
-#include "kernels/core/simd.h"
 #include "kernels/normalization/rmsnorm.h"
 
 namespace on_cpu {
@@ -20,7 +20,7 @@ namespace {
 // One group: returns rstd. x is where the normalised values lie: residual_out or input.
 template <typename T>
 float forward_group(T* out, const T* x, const T* weight, int channels, double epsilon) {
-    const float sum = lane_sum(channels, [x](int64_t d) { return float(x[d]) * float(x[d]); });
+    const float sum = sum_in_lanes(channels, [x](int64_t d) { return float(x[d]) * float(x[d]); });
     const auto rstd = static_cast<float>(1.0 / std::sqrt(double{sum} / channels + epsilon));
 #pragma omp simd
     for (int d = 0; d < channels; ++d) out[d] = T(float(x[d]) * rstd * float(weight[d]));
@@ -41,7 +41,7 @@ struct Group {
 template <typename T>
 void backward_group(const Group<T>& group, int channels) {
     const auto [grad_input, grad_weight, grad_out, grad_residual, x, weight, rstd] = group;
-    const float sum = lane_sum(
+    const float sum = sum_in_lanes(
         channels, [=](int64_t d) { return float(grad_out[d]) * float(weight[d]) * float(x[d]); });
     const float slope = rstd * rstd * rstd * sum / static_cast<float>(channels);
 #pragma omp simd

@@ -12,9 +12,9 @@ struct ProgressState {
     std::string label;  // "train", "eval wikitext"
     int64_t step = 0;   // done
     int64_t total_steps = 0;
-    std::optional<double> loss;
-    std::optional<double> tokens_per_second;
-    std::optional<double> seconds_left;
+    std::optional<double> loss = {};
+    std::optional<double> tokens_per_second = {};
+    std::optional<double> seconds_left = {};
 };
 
 // "  train  [#######.......]  50%  100/200  loss 3.214  1,234 tokens/s  1:05 left", fitted to

@@ -1,8 +1,10 @@
 // Checks whose failure ends the program with a message, and the two kinds of blame.
 //
-//   ENSURE_INPUT(condition, source, format, ...)   a bad file, flag or row: InputError, exit code 2.
+//   ENSURE_INPUT(condition, source, format, ...)   a bad file, flag or row: InputError, exit
+//   code 2.
 //                                                  `source` names it and starts the message.
-//   ENSURE(condition, format, ...)                 a caller's mistake inside Fettle: Error, exit code 1.
+//   ENSURE(condition, format, ...)                 a caller's mistake inside Fettle: Error, exit
+//   code 1.
 //
 // Messages say what was found and what was expected; `assert` is for our own invariants.
 #pragma once
@@ -22,13 +24,13 @@ class InputError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-#define ENSURE(condition, ...)                                  \
-    do {                                                        \
+#define ENSURE(condition, ...)                                   \
+    do {                                                         \
         if (!(condition)) throw Error(fmt::format(__VA_ARGS__)); \
     } while (0)
 
-#define ENSURE_INPUT(condition, source, ...)                                        \
-    do {                                                                            \
-        if (!(condition))                                                           \
+#define ENSURE_INPUT(condition, source, ...)                                           \
+    do {                                                                               \
+        if (!(condition))                                                              \
             throw InputError(fmt::format("{}: {}", source, fmt::format(__VA_ARGS__))); \
     } while (0)

@@ -1,4 +1,5 @@
-// Element types: bf16 as plain bits that every device converts alike, and the type sums are kept in.
+// Element types: bf16 as plain bits that every device converts alike, and the type sums are kept
+// in.
 #pragma once
 
 #include <bit>

@@ -1,0 +1,130 @@
+# Fettle. `make help` lists the targets; `make demo` is the place to start.
+#
+#   CUDA=0          skip nvcc (default: on if nvcc is found)
+#   CONFIG=asan     a second build under AddressSanitizer and UBSan, in build/asan
+#   CXX=clang++     another compiler, in a build folder of its own
+#   ARCH=x86-64-v3  instead of this machine's own instruction set
+
+CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+CONFIG ?= release
+ARCH ?= native
+NVCC ?= $(shell command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
+CUDA ?= $(if $(NVCC),1,0)
+JOBS ?= $(shell nproc)
+ifeq (,$(filter -j%,$(MAKEFLAGS)))
+MAKEFLAGS += -j$(JOBS)
+endif
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+variant := $(CONFIG)$(if $(findstring clang,$(CXX)),-clang)$(if $(filter 1,$(CUDA)),,-nocuda)
+BUILD := build/$(variant)
+BIN := $(if $(filter release release-nocuda,$(variant)),bin,$(BUILD)/bin)
+
+# ---- flags ----------------------------------------------------------------------------------
+flags := -std=c++20 -I. -fopenmp -march=$(ARCH) -fno-math-errno -fno-trapping-math -g1 \
+         -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-psabi
+flags_release := -O3
+flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags += $(flags_$(CONFIG))
+libraries := -ldnnl -lfmt -lyaml-cpp -lutf8proc -lcrypto -lpthread
+# Packages that define an operator or loop the vectoriser reports on are system headers already.
+ifneq (,$(findstring clang,$(CXX)))
+flags += -Wno-pass-failed
+endif
+ifeq ($(CUDA),1)
+cuda_home := $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
+flags += -DFETTLE_WITH_CUDA=1
+libraries += $(cuda_home)/lib64/libcudart_static.a -ldl -lrt
+nvcc_flags := -std=c++20 -O3 -I. -lineinfo -Werror all-warnings -Xcompiler=-Wall,-Wextra \
+              -DFETTLE_WITH_CUDA=1 -DFETTLE_DEVICE=on_cuda \
+              -gencode arch=compute_80,code=[sm_80,compute_80] \
+              -gencode arch=compute_90a,code=sm_90a
+endif
+
+# ---- what there is --------------------------------------------------------------------------
+rooms := kernels model eval train
+sources := $(shell find $(rooms) -name '*.cpp')
+device_sources := $(shell find $(rooms) -name '*.cu')
+mains := $(filter %_main.cpp,$(sources))
+programs := $(patsubst %_main.cpp,$(BIN)/%,$(notdir $(mains)))
+objects := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %_main.cpp,$(sources))) \
+           $(patsubst %.cu,$(BUILD)/%.simt.o,$(filter-out %_runtime.cu,$(device_sources))) \
+           $(if $(filter 1,$(CUDA)),$(patsubst %.cu,$(BUILD)/%.cuda.o,$(device_sources)))
+library := $(BUILD)/libfettle.a
+test_sources := $(shell find tests -name '*_test.cpp')
+test_support := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/support/*.cpp))
+kernel_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter tests/kernels/%,$(test_sources)))
+host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_sources)))
+test_programs := $(BUILD)/test_kernels $(BUILD)/test_host
+
+.PHONY: help all demo test test-all format lint check clean tests setup
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+all: $(programs)  ## build every program into bin/
+demo:  ## install what is missing, build, fine-tune the embedded base model on a CPU
+	@scripts/setup.sh
+	@$(MAKE) $(BIN)/train $(BIN)/generate
+	@scripts/demo.sh $(BIN)
+test:  ## install what is missing, build, run the quick tests
+	@scripts/setup.sh
+	@$(MAKE) all tests
+	@scripts/test.sh quick $(BUILD) $(BIN)
+test-all:  ## run every test that this machine can
+	@scripts/setup.sh
+	@$(MAKE) all tests
+	@scripts/test.sh all $(BUILD) $(BIN)
+format:  ## rewrite the sources in the house format
+	@scripts/format.sh
+lint:  ## check include direction, forbidden constructs, sizes
+	@scripts/lint.sh
+check:  ## build with warnings as errors, format, lint, test; print the checklist
+	@scripts/check.sh $(BUILD) $(BIN)
+clean:  ## remove what was built
+	rm -rf build bin
+tests: $(test_programs)
+
+# ---- rules ----------------------------------------------------------------------------------
+# Packages are checked once; what is missing is named before any compiler error.
+build/packages.ok: scripts/setup.sh
+	@scripts/setup.sh --check
+	@mkdir -p build && touch $@
+# Objects depend on the flags they were built with, this machine's instruction set among them.
+stamp := $(BUILD)/flags.txt
+stamp_text := $(CXX) $(flags) $(nvcc_flags) $(shell $(CXX) -march=$(ARCH) -Q --help=target 2>/dev/null | grep -m1 march= || true)
+$(shell mkdir -p $(BUILD); echo '$(stamp_text)' | cmp -s - $(stamp) || echo '$(stamp_text)' > $(stamp))
+
+$(BUILD)/%.o: %.cpp $(stamp) build/packages.ok
+	@mkdir -p $(@D)
+	@echo "  c++   $<"
+	@$(CXX) $(flags) -MMD -MP -c $< -o $@
+$(BUILD)/%.simt.o: %.cu $(stamp) build/packages.ok
+	@mkdir -p $(@D)
+	@echo "  simt  $<"
+	@$(CXX) $(flags) -DFETTLE_DEVICE=on_simt -DFETTLE_SIMT=1 -MMD -MP -x c++ -c $< -o $@
+$(BUILD)/%.cuda.o: %.cu $(stamp) build/packages.ok
+	@mkdir -p $(@D)
+	@echo "  nvcc  $<"
+	@$(NVCC) $(nvcc_flags) -MMD -MP -c $< -o $@
+$(library): $(objects)
+	@rm -f $@ && ar rcs $@ $^
+
+define program_rule
+$(BIN)/$(patsubst %_main,%,$(basename $(notdir $(1)))): $(BUILD)/$(basename $(1)).o $(library)
+	@mkdir -p $$(@D)
+	@echo "  link  $$@"
+	@$(CXX) $(flags) $$^ $(libraries) -o $$@
+endef
+$(foreach main,$(mains),$(eval $(call program_rule,$(main))))
+
+$(BUILD)/test_kernels: $(kernel_tests) $(test_support) $(library)
+$(BUILD)/test_host: $(host_tests) $(test_support) $(library)
+$(test_programs):
+	@echo "  link  $@"
+	@$(CXX) $(flags) $^ $(libraries) -o $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

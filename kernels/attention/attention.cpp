@@ -1,0 +1,84 @@
+#include "kernels/attention/attention.h"
+
+#include "kernels/attention/attention_reference.h"
+#include "kernels/core/dispatch.h"
+
+namespace on_cpu {
+template <typename T>
+void attention_forward(const AttentionForward<T>&, StreamView);
+template <typename T>
+void attention_backward(const AttentionBackward<T>&, StreamView);
+int64_t attention_backward_scratch_bytes(int64_t longest_row, int group_size, int head_dim);
+}  // namespace on_cpu
+
+namespace {
+
+template <class Args>
+void check_shape(const char* op, const Args& args) {
+    ENSURE(args.heads > 0 && args.kv_heads > 0 && args.heads % args.kv_heads == 0,
+           "{}: {} query heads and {} key heads; expected a whole number of query heads a key head",
+           op, args.heads, args.kv_heads);
+    ENSURE(args.head_dim > 0 && args.head_dim <= kMaxHeadDim,
+           "{}: head_dim is {}; expected 1 to {}", op, args.head_dim, kMaxHeadDim);
+    ENSURE(args.rows >= 0, "{}: {} rows; expected 0 or more", op, args.rows);
+}
+
+void set_default(int64_t& stride, int heads, int head_dim) {
+    if (stride == 0) stride = int64_t{heads} * head_dim;
+}
+
+template <class Args>
+Args with_strides(Args args) {
+    set_default(args.q_stride, args.heads, args.head_dim);
+    set_default(args.k_stride, args.kv_heads, args.head_dim);
+    set_default(args.v_stride, args.kv_heads, args.head_dim);
+    set_default(args.out_stride, args.heads, args.head_dim);
+    return args;
+}
+
+}  // namespace
+
+template <typename T>
+void attention_forward(const AttentionForward<T>& args, StreamView stream) {
+    check_shape("attention_forward", args);
+    if (args.rows == 0) return;
+    ENSURE(args.out && args.q && args.k && args.v && args.query_starts,
+           "attention_forward: out, q, k, v or query_starts is null");
+    const auto full = with_strides(args);
+    if constexpr (std::is_same_v<T, double>)
+        attention_forward_reference(full);
+    else
+        dispatch("attention_forward", full, stream, on_cpu::attention_forward<T>);
+}
+
+template <typename T>
+void attention_backward(const AttentionBackward<T>& args, StreamView stream) {
+    check_shape("attention_backward", args);
+    if (args.rows == 0) return;
+    ENSURE(args.grad_q && args.grad_k && args.grad_v && args.grad_out && args.out && args.lse &&
+               args.q && args.k && args.v && args.query_starts,
+           "attention_backward: one of its tensors is null");
+    auto full = with_strides(args);
+    set_default(full.grad_q_stride, args.heads, args.head_dim);
+    set_default(full.grad_k_stride, args.kv_heads, args.head_dim);
+    set_default(full.grad_v_stride, args.kv_heads, args.head_dim);
+    if constexpr (std::is_same_v<T, double>) {
+        attention_backward_reference(full);
+    } else {
+        ENSURE(args.scratch, "attention_backward: scratch is null");
+        dispatch("attention_backward", full, stream, on_cpu::attention_backward<T>);
+    }
+}
+
+int64_t attention_backward_scratch_bytes(Device device, int64_t longest_row, int heads,
+                                         int kv_heads, int head_dim) {
+    ENSURE(device == Device::cpu, "attention_backward: this build has no {} form", name_of(device));
+    return on_cpu::attention_backward_scratch_bytes(longest_row, heads / kv_heads, head_dim);
+}
+
+template void attention_forward(const AttentionForward<float>&, StreamView);
+template void attention_forward(const AttentionForward<bf16>&, StreamView);
+template void attention_forward(const AttentionForward<double>&, StreamView);
+template void attention_backward(const AttentionBackward<float>&, StreamView);
+template void attention_backward(const AttentionBackward<bf16>&, StreamView);
+template void attention_backward(const AttentionBackward<double>&, StreamView);

@@ -1,0 +1,86 @@
+// Causal attention over ragged rows with grouped queries: tiled online softmax
+// (Dao et al., arXiv 2205.14135), so nothing of size T x T is stored.
+//
+//   P[i,j] = exp(scale * q[i].k[j] - lse[i]),  lse[i] = log sum_j exp(scale * q[i].k[j])
+//   out[i] = sum_j P[i,j] v[j]
+//
+// Row r's queries are tokens query_starts[r] .. query_starts[r+1]; query i of n sees the first
+// keys - n + i + 1 of its keys. In training keys and queries are the same tokens; in generation a
+// row's keys are its cache. Query head h reads key head h / (heads / kv_heads).
+//
+// Rounding points: products are summed and P is kept in Accumulator<T> on the cpu; out is rounded
+// to T once.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/core/dtype.h"
+#include "kernels/core/stream.h"
+
+template <typename T>
+struct AttentionForward {
+    T* out = nullptr;                       // [N, H, D], rows out_stride elements apart
+    Accumulator<T>* lse = nullptr;          // [N, H]  kept for the backward pass; or null
+    const T* q = nullptr;                   // [N, H, D], rows q_stride apart
+    const T* k = nullptr;                   // [M, Hkv, D], rows k_stride apart
+    const T* v = nullptr;                   // [M, Hkv, D], rows v_stride apart
+    const int32_t* query_starts = nullptr;  // [R + 1]
+    const int64_t* key_starts =
+        nullptr;  // [R]  row of k where a row's keys begin; null: query_starts
+    const int32_t* key_counts = nullptr;  // [R]  keys of a row; null: as many as queries
+    int rows = 0;                         // R
+    int heads = 0;                        // H
+    int kv_heads = 0;                     // Hkv divides H
+    int head_dim = 0;                     // D <= kMaxHeadDim
+    int64_t q_stride = 0;                 // elements from row to row; 0: packed
+    int64_t k_stride = 0;
+    int64_t v_stride = 0;
+    int64_t out_stride = 0;
+    double scale = 1.0;  // usually 1 / sqrt(D)
+};
+
+// With delta[i] = grad_out[i] . out[i]:
+//   grad_v[j] = sum_i P[i,j] grad_out[i]
+//   dS[i,j] = P[i,j] (grad_out[i] . v[j] - delta[i]) * scale
+//   grad_q[i] = sum_j dS[i,j] k[j],  grad_k[j] = sum_i dS[i,j] q[i]
+// Keys and queries are the same tokens. grad_k and grad_v sum over a group's query heads and are
+// rounded to T once; every sum has one fixed order.
+template <typename T>
+struct AttentionBackward {
+    T* grad_q = nullptr;                    // [N, H, D], rows grad_q_stride apart
+    T* grad_k = nullptr;                    // [N, Hkv, D], rows grad_k_stride apart
+    T* grad_v = nullptr;                    // [N, Hkv, D], rows grad_v_stride apart
+    const T* grad_out = nullptr;            // [N, H, D], rows out_stride apart
+    const T* out = nullptr;                 // [N, H, D], rows out_stride apart
+    const Accumulator<T>* lse = nullptr;    // [N, H]
+    const T* q = nullptr;                   // [N, H, D]
+    const T* k = nullptr;                   // [N, Hkv, D]
+    const T* v = nullptr;                   // [N, Hkv, D]
+    const int32_t* query_starts = nullptr;  // [R + 1]
+    void* scratch = nullptr;                // attention_backward_scratch_bytes
+    int rows = 0;                           // R
+    int heads = 0;                          // H
+    int kv_heads = 0;                       // Hkv divides H
+    int head_dim = 0;                       // D <= kMaxHeadDim
+    int64_t q_stride = 0;                   // elements from row to row; 0: packed
+    int64_t k_stride = 0;
+    int64_t v_stride = 0;
+    int64_t out_stride = 0;  // of out and grad_out
+    int64_t grad_q_stride = 0;
+    int64_t grad_k_stride = 0;
+    int64_t grad_v_stride = 0;
+    double scale = 1.0;
+};
+
+// Run on the stream's device; allocate nothing of the size of the batch.
+template <typename T>
+void attention_forward(const AttentionForward<T>& args, StreamView stream);
+template <typename T>
+void attention_backward(const AttentionBackward<T>& args, StreamView stream);
+
+// Bytes of AttentionBackward::scratch if no row is longer than `longest_row` tokens.
+int64_t attention_backward_scratch_bytes(Device device, int64_t longest_row, int heads,
+                                         int kv_heads, int head_dim);
+
+// The largest head size that the forms are built for.
+constexpr int kMaxHeadDim = 256;

@@ -1,0 +1,52 @@
+// Matrix product with bias, and the gradient of a bias.
+//
+//   out[m,n] = (accumulate ? out[m,n] : 0) + sum_k A[m,k] B[k,n] + bias[n]
+//
+// A is stored [M, K] (or [K, M] if transpose_a), B [K, N] (or [N, K] if transpose_b), row-major,
+// rows `lda`, `ldb`, `ldc` elements apart. On the cpu through oneDNN.
+//
+// Rounding points: products are summed in Accumulator<T>; out is rounded to Out once, after the
+// bias.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/core/dtype.h"
+#include "kernels/core/stream.h"
+
+template <typename T, typename Out = T>
+struct Matmul {
+    Out* out = nullptr;       // [M, N]
+    const T* a = nullptr;     // [M, K], or [K, M] if transpose_a
+    const T* b = nullptr;     // [K, N], or [N, K] if transpose_b
+    const T* bias = nullptr;  // [N]  or null
+    int64_t m = 0;
+    int64_t n = 0;
+    int64_t k = 0;
+    bool transpose_a = false;
+    bool transpose_b = false;
+    bool accumulate = false;  // add to out; not together with a bias
+    int64_t lda = 0;          // elements from row to row as stored; 0: packed
+    int64_t ldb = 0;
+    int64_t ldc = 0;
+};
+
+// grad_bias[n] += sum_m grad_out[m,n], over kBlocks partial sums of consecutive rows added in
+// order.
+template <typename T>
+struct BiasGradient {
+    Accumulator<T>* grad_bias = nullptr;  // [N]  added to
+    void* scratch = nullptr;              // bias_gradient_scratch_bytes(N)
+    const T* grad_out = nullptr;          // [M, N], rows `stride` elements apart
+    int64_t m = 0;
+    int64_t n = 0;
+    int64_t stride = 0;  // 0: N
+};
+
+// Run on the stream's device. m may be 0.
+template <typename T, typename Out>
+void matmul(const Matmul<T, Out>& args, StreamView stream);
+template <typename T>
+void bias_gradient(const BiasGradient<T>& args, StreamView stream);
+
+int64_t bias_gradient_scratch_bytes(int64_t n, int64_t accumulator_bytes = 4);

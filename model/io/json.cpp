@@ -1,0 +1,202 @@
+#include "model/io/json.h"
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "kernels/core/check.h"
+
+namespace {
+
+// The parser keeps no limit of its own, and a value of a million levels would overflow the stack
+// of whoever walks it. Brackets inside strings do not count; bad syntax is left to the parser.
+void check_depth(std::string_view text, const std::string& source, int max_depth) {
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_string) {
+            if (c == '\\') ++i;
+            if (c == '"') in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            ++depth;
+            ENSURE_INPUT(depth <= max_depth, source,
+                         "byte {}: JSON nested {} levels deep, expected at most {}", i, depth,
+                         max_depth);
+        } else if (c == ']' || c == '}') {
+            --depth;
+        }
+    }
+}
+
+// What nlohmann says without its "[json.exception.parse_error.101] parse error at ...: " in front.
+std::string reason_of(const nlohmann::json::exception& error) {
+    const std::string text = error.what();
+    size_t start = text.find("] ");
+    start = start == std::string::npos ? 0 : start + 2;
+    if (text.compare(start, 14, "parse error at") == 0) {
+        const size_t colon = text.find(": ", start);
+        if (colon != std::string::npos) start = colon + 2;
+    }
+    return text.substr(start);
+}
+
+template <typename Json>
+Json parse(std::string_view text, const std::string& source, JsonLimits limits) {
+    ENSURE_INPUT(static_cast<int64_t>(text.size()) <= limits.max_bytes, source,
+                 "found {} bytes of JSON, expected at most {}", text.size(), limits.max_bytes);
+    check_depth(text, source, limits.max_depth);
+    std::vector<std::set<std::string>> keys(1);
+    const auto refuse_repeated_keys = [&](int, nlohmann::json::parse_event_t event, Json& value) {
+        using Event = nlohmann::json::parse_event_t;
+        if (event == Event::object_start) keys.emplace_back();
+        if (event == Event::object_end) keys.pop_back();
+        if (event == Event::key) {
+            const auto& key = value.template get_ref<const std::string&>();
+            ENSURE_INPUT(keys.back().insert(key).second, source, "key \"{}\" appears twice", key);
+        }
+        return true;
+    };
+    try {
+        if (limits.allow_repeated_keys) return Json::parse(text);
+        return Json::parse(text, refuse_repeated_keys);
+    } catch (const nlohmann::json::parse_error& error) {
+        throw InputError(
+            fmt::format("{}: byte {}: not JSON: {}", source, error.byte, reason_of(error)));
+    } catch (const nlohmann::json::exception& error) {  // a number beyond double, for one
+        throw InputError(fmt::format("{}: not JSON: {}", source, reason_of(error)));
+    }
+}
+
+}  // namespace
+
+std::string read_text_file(const std::filesystem::path& path, int64_t max_bytes) {
+    ENSURE_INPUT(!std::filesystem::is_directory(path), path.string(),
+                 "found a folder, expected a file");
+    errno = 0;
+    std::ifstream file(path, std::ios::binary);
+    ENSURE_INPUT(file.is_open(), path.string(), "cannot be opened: {}", std::strerror(errno));
+    std::string text;
+    char chunk[1 << 16];
+    while (file.read(chunk, sizeof chunk) || file.gcount() > 0) {
+        text.append(chunk, static_cast<size_t>(file.gcount()));
+        ENSURE_INPUT(static_cast<int64_t>(text.size()) <= max_bytes, path.string(),
+                     "found more than {} bytes, expected at most that", max_bytes);
+    }
+    ENSURE_INPUT(!file.bad(), path.string(), "cannot be read: {}", std::strerror(errno));
+    return text;
+}
+
+nlohmann::json parse_json(std::string_view text, const std::string& source, JsonLimits limits) {
+    return parse<nlohmann::json>(text, source, limits);
+}
+
+nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& source,
+                                          JsonLimits limits) {
+    return parse<nlohmann::ordered_json>(text, source, limits);
+}
+
+nlohmann::json read_json_file(const std::filesystem::path& path, JsonLimits limits) {
+    return parse_json(read_text_file(path, limits.max_bytes), path.string(), limits);
+}
+
+std::string excerpt(const nlohmann::json& value) {
+    // Not valid UTF-8 cannot reach here from a file, but a cut may fall inside a character.
+    std::string text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+    if (text.size() > 60) text = text.substr(0, 57) + "...";
+    return text;
+}
+
+JsonObject::JsonObject(const nlohmann::json& object, std::string source)
+    : object_(&object), source_(std::move(source)) {
+    ENSURE_INPUT(object.is_object(), source_, "found {}, expected a JSON object", excerpt(object));
+}
+
+bool JsonObject::has(const char* key) const {
+    const auto found = object_->find(key);
+    return found != object_->end() && !found->is_null();
+}
+
+const nlohmann::json& JsonObject::at(const char* key, const char* expected) const {
+    ENSURE_INPUT(has(key), source_, "{}: missing, expected {}", key, expected);
+    return *object_->find(key);
+}
+
+void JsonObject::refuse(const char* key, const std::string& expected) const {
+    const std::string found = has(key) ? excerpt(*object_->find(key)) : "nothing";
+    throw InputError(fmt::format("{}: {}: found {}, expected {}", source_, key, found, expected));
+}
+
+int64_t JsonObject::integer(const char* key) const {
+    const nlohmann::json& value = at(key, "an integer");
+    if (!value.is_number_integer()) refuse(key, "an integer");
+    if (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX})
+        refuse(key, "an integer below 2^63");
+    return value.get<int64_t>();
+}
+
+double JsonObject::number(const char* key) const {
+    const nlohmann::json& value = at(key, "a number");
+    if (!value.is_number() || !std::isfinite(value.get<double>())) refuse(key, "a finite number");
+    return value.get<double>();
+}
+
+std::string JsonObject::string(const char* key) const {
+    const nlohmann::json& value = at(key, "a string");
+    if (!value.is_string()) refuse(key, "a string");
+    return value.get<std::string>();
+}
+
+JsonObject JsonObject::object(const char* key) const {
+    const nlohmann::json& value = at(key, "an object");
+    if (!value.is_object()) refuse(key, "an object");
+    return JsonObject(value, source_ + ": " + key);
+}
+
+int64_t JsonObject::integer_or(const char* key, int64_t fallback) const {
+    return has(key) ? integer(key) : fallback;
+}
+
+double JsonObject::number_or(const char* key, double fallback) const {
+    return has(key) ? number(key) : fallback;
+}
+
+bool JsonObject::boolean_or(const char* key, bool fallback) const {
+    if (!has(key)) return fallback;
+    const nlohmann::json& value = *object_->find(key);
+    if (!value.is_boolean()) refuse(key, "true or false");
+    return value.get<bool>();
+}
+
+std::string JsonObject::string_or(const char* key, const std::string& fallback) const {
+    return has(key) ? string(key) : fallback;
+}
+
+std::vector<int64_t> JsonObject::integers(const char* key) const {
+    std::vector<int64_t> result;
+    if (!has(key)) return result;
+    const nlohmann::json& value = *object_->find(key);
+    if (!value.is_array()) return {integer(key)};
+    for (const nlohmann::json& element : value) {
+        if (!element.is_number_integer()) refuse(key, "an integer or a list of integers");
+        result.push_back(element.get<int64_t>());
+    }
+    return result;
+}
+
+std::vector<std::string> JsonObject::strings(const char* key) const {
+    std::vector<std::string> result;
+    if (!has(key)) return result;
+    const nlohmann::json& value = *object_->find(key);
+    if (!value.is_array()) refuse(key, "a list of strings");
+    for (const nlohmann::json& element : value) {
+        if (!element.is_string()) refuse(key, "a list of strings");
+        result.push_back(element.get<std::string>());
+    }
+    return result;
+}

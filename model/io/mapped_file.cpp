@@ -1,0 +1,39 @@
+#include "model/io/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "kernels/core/check.h"
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    ENSURE_INPUT(file >= 0, path.string(), "cannot be opened: {}", std::strerror(errno));
+    struct stat status {};
+    const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+    void* memory = MAP_FAILED;
+    const auto size = static_cast<size_t>(status.st_size);
+    if (regular && size > 0) memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+    const int error = errno;
+    close(file);
+    ENSURE_INPUT(regular, path.string(), "is not a regular file");
+    ENSURE_INPUT(size > 0, path.string(), "is empty");
+    ENSURE_INPUT(memory != MAP_FAILED, path.string(), "cannot be mapped: {}", std::strerror(error));
+    bytes_ = {static_cast<const std::byte*>(memory), size};
+}
+
+MappedFile::~MappedFile() {
+    if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+}

@@ -1,0 +1,60 @@
+#include "model/parameter_store.h"
+
+#include "kernels/core/check.h"
+
+const char* name_of(Role role) {
+    static constexpr const char* kNames[kNumRoles] = {"weight", "gradient", "master", "moment1",
+                                                      "moment2"};
+    return kNames[static_cast<int>(role)];
+}
+
+template <typename T>
+void ParameterStore<T>::allocate(Role role) {
+    if (has(role)) return;
+    const size_t element = role == Role::weight ? sizeof(T) : sizeof(Accumulator<T>);
+    buffers_[static_cast<size_t>(role)] =
+        HostBuffer(table_->total_elements() * static_cast<int64_t>(element),
+                   fmt::format("parameters, role {}", name_of(role)));
+}
+
+template <typename T>
+int64_t ParameterStore<T>::bytes() const {
+    int64_t sum = 0;
+    for (const HostBuffer& each : buffers_) sum += each.bytes();
+    return sum;
+}
+
+template <typename T>
+void ParameterStore<T>::require(Role role) const {
+    ENSURE(has(role), "the parameters' role {} was not allocated", name_of(role));
+}
+
+template <typename T>
+std::span<T> ParameterStore<T>::weights() {
+    require(Role::weight);
+    HostBuffer& buffer = buffers_[static_cast<size_t>(Role::weight)];
+    return {reinterpret_cast<T*>(buffer.data()), static_cast<size_t>(table_->total_elements())};
+}
+
+template <typename T>
+std::span<const T> ParameterStore<T>::weights() const {
+    return const_cast<ParameterStore*>(this)->weights();  // adds the constness back
+}
+
+template <typename T>
+std::span<Accumulator<T>> ParameterStore<T>::all(Role role) {
+    ENSURE(role != Role::weight, "weights are read by weights(), which knows their type");
+    require(role);
+    HostBuffer& buffer = buffers_[static_cast<size_t>(role)];
+    return {reinterpret_cast<Accumulator<T>*>(buffer.data()),
+            static_cast<size_t>(table_->total_elements())};
+}
+
+template <typename T>
+std::span<const Accumulator<T>> ParameterStore<T>::all(Role role) const {
+    return const_cast<ParameterStore*>(this)->all(role);  // likewise
+}
+
+template class ParameterStore<float>;
+template class ParameterStore<double>;
+template class ParameterStore<bf16>;

@@ -1,0 +1,60 @@
+// The memory behind a ParameterTable: one flat buffer per role, all laid out by the same offsets.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "kernels/core/dtype.h"
+#include "model/host_buffer.h"
+#include "model/parameters.h"
+
+enum class Role {
+    weight,    // T: what the model computes with
+    gradient,  // Accumulator<T>, as are all that follow
+    master,    // the weights the optimiser keeps where T has fewer bits
+    moment1,   // AdamW
+    moment2,
+};
+inline constexpr int kNumRoles = 5;
+const char* name_of(Role role);
+
+// T is float, bf16, or double for finite differences. Borrows the table, which must outlive it.
+// Buffers exist once requested, are zeroed, and start at 64-byte boundaries; a tied parameter
+// addresses the elements of the one it is tied to.
+template <typename T>
+class ParameterStore {
+public:
+    explicit ParameterStore(const ParameterTable& table) : table_(&table) {}
+
+    const ParameterTable& table() const { return *table_; }
+
+    // Does nothing if the role is already there.
+    void allocate(Role role);
+    bool has(Role role) const { return buffer(role).bytes() > 0; }
+    int64_t bytes() const;  // of all roles allocated
+
+    // Whole buffers, total_elements() long. An Error if the role was not allocated.
+    std::span<T> weights();
+    std::span<const T> weights() const;
+    std::span<Accumulator<T>> all(Role role);  // any role but weight
+    std::span<const Accumulator<T>> all(Role role) const;
+
+    // One parameter's elements.
+    T* weight(int parameter) { return weights().data() + offset(parameter); }
+    const T* weight(int parameter) const { return weights().data() + offset(parameter); }
+    Accumulator<T>* at(Role role, int parameter) { return all(role).data() + offset(parameter); }
+    const Accumulator<T>* at(Role role, int parameter) const {
+        return all(role).data() + offset(parameter);
+    }
+    Accumulator<T>* gradient(int parameter) { return at(Role::gradient, parameter); }
+    Accumulator<T>* master(int parameter) { return at(Role::master, parameter); }
+
+private:
+    int64_t offset(int parameter) const { return (*table_)[parameter].offset; }
+    const HostBuffer& buffer(Role role) const { return buffers_[static_cast<size_t>(role)]; }
+    void require(Role role) const;
+
+    const ParameterTable* table_;
+    std::array<HostBuffer, kNumRoles> buffers_;
+};

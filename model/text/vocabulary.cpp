@@ -7,30 +7,41 @@
 
 namespace {
 
-int32_t id_of(const std::string& token, const TokenIds& ids, const std::string& where,
+// Where a merge stands, spelt out only for complaints: there are hundreds of thousands.
+struct Place {
+    const std::string& source;
+    const char* unit = "";  // "merge" or "line"
+    int64_t number = 0;
+
+    std::string name() const { return fmt::format("{}: {} {}", source, unit, number); }
+};
+
+int32_t id_of(const std::string& token, const TokenIds& ids, const Place& place,
               std::string_view role) {
     const auto found = ids.find(token);
-    ENSURE_INPUT(found != ids.end(), where, "{} \"{}\" is not in the vocabulary", role, token);
+    ENSURE_INPUT(found != ids.end(), place.name(), "{} token \"{}\" is not in the vocabulary", role,
+                 token);
     return found->second;
 }
 
 Merge make_merge(const std::string& left, const std::string& right, const TokenIds& ids,
-                 const std::string& where) {
-    return {.left = id_of(left, ids, where, "left token"),
-            .right = id_of(right, ids, where, "right token"),
-            .merged = id_of(left + right, ids, where, "merged token")};
+                 const Place& place) {
+    ENSURE_INPUT(!left.empty() && !right.empty(), place.name(), "found an empty token");
+    return {.left = id_of(left, ids, place, "left"),
+            .right = id_of(right, ids, place, "right"),
+            .merged = id_of(left + right, ids, place, "merged")};
 }
 
 // "left right": exactly one space, neither side empty.
-Merge parse_merge(std::string_view line, const TokenIds& ids, const std::string& where) {
+Merge parse_merge(std::string_view line, const TokenIds& ids, const Place& place) {
     const size_t space = line.find(' ');
     const bool well_formed = space != std::string_view::npos && space > 0 &&
                              space + 1 < line.size() &&
                              line.find(' ', space + 1) == std::string_view::npos;
-    ENSURE_INPUT(well_formed, where, "found \"{}\", expected two tokens with a space between",
-                 line.substr(0, 60));
+    ENSURE_INPUT(well_formed, place.name(),
+                 "found \"{}\", expected two tokens with a space between", line.substr(0, 60));
     return make_merge(std::string(line.substr(0, space)), std::string(line.substr(space + 1)), ids,
-                      where);
+                      place);
 }
 
 }  // namespace
@@ -69,14 +80,14 @@ std::vector<Merge> read_merges(const nlohmann::json& list, const TokenIds& ids,
     std::vector<Merge> merges;
     merges.reserve(list.size());
     for (const auto& entry : list) {
-        const std::string where = fmt::format("{}: merge {}", source, merges.size());
+        const Place where{source, "merge", static_cast<int64_t>(merges.size())};
         if (entry.is_string()) {
             merges.push_back(parse_merge(entry.get_ref<const std::string&>(), ids, where));
             continue;
         }
         const bool is_pair =
             entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string();
-        ENSURE_INPUT(is_pair, where, "found {}, expected two tokens", excerpt(entry));
+        ENSURE_INPUT(is_pair, where.name(), "found {}, expected two tokens", excerpt(entry));
         merges.push_back(
             make_merge(entry[0].get<std::string>(), entry[1].get<std::string>(), ids, where));
     }
@@ -94,7 +105,7 @@ std::vector<Merge> parse_merges(std::string_view text, const TokenIds& ids,
         ++line_number;
         if (line.ends_with('\r')) line.remove_suffix(1);
         if (line.empty() || (line_number == 1 && line.starts_with("#version"))) continue;
-        merges.push_back(parse_merge(line, ids, fmt::format("{}: line {}", source, line_number)));
+        merges.push_back(parse_merge(line, ids, {source, "line", line_number}));
     }
     return merges;
 }

@@ -13,6 +13,7 @@
 struct BatchLimits {
     int64_t tokens = 0;       // N of the largest micro-batch
     int64_t longest_row = 0;  // tokens
+    int64_t positions = 0;    // beyond a batch's rows where a cache goes before them; 0: longest_row
     bool backward = false;    // keep what the backward pass reads
     bool dropout = false;
 };
@@ -28,6 +29,7 @@ struct BlockActivations {
     Accumulator<T>* q_rstd = nullptr;          // [N, H]
     Accumulator<T>* k_rstd = nullptr;          // [N, Hkv]
     T* attention = nullptr;                    // [N, H D]
+    T* attention_rest = nullptr;               // [N, H D]  bf16 only: what rounding took from it
     Accumulator<T>* lse = nullptr;             // [N, H]
     T* residual_mid = nullptr;                 // [N, C]  after the attention branch
     Accumulator<T>* mlp_mean = nullptr;        // [N]

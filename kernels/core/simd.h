@@ -1,5 +1,5 @@
-// What the cpu forms' inner loops share: an exponential that the compiler vectorises, and sums in
-// an order that is the same for any vector width, alignment and number of threads.
+// Functions for inner loops of the cpu device, free of branches and calls, so that the compiler
+// vectorises a loop over them.
 #pragma once
 
 #include <bit>
@@ -39,37 +39,3 @@ inline float exp_fast(float x) {
 
 // 1 / (1 + exp(-x)); 0 and 1 at the infinities.
 inline float sigmoid_fast(float x) { return 1.0f / (1.0f + exp_fast(-x)); }
-
-// Lanes a sum is spread over. A constant, not the machine's width, so that the order of additions
-// is the same on every machine: term i goes to lane i % kSumLanes, and the lanes add up as a tree.
-constexpr int kSumLanes = 32;
-
-// term(0) + ... + term(count - 1) in that order.
-template <typename Sum = float, typename Term>
-Sum lane_sum(int64_t count, const Term& term) {
-    Sum lanes[kSumLanes] = {};
-    int64_t first = 0;
-    for (; first + kSumLanes <= count; first += kSumLanes)
-        for (int lane = 0; lane < kSumLanes; ++lane) lanes[lane] += term(first + lane);
-    for (int lane = 0; first + lane < count; ++lane) lanes[lane] += term(first + lane);
-    for (int width = kSumLanes / 2; width > 0; width /= 2)
-        for (int lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
-    return lanes[0];
-}
-
-// The largest of term(0) .. term(count - 1), NaNs left out; -infinity if there is none.
-template <typename Term>
-float lane_max(int64_t count, const Term& term) {
-    const auto larger = [](float a, float b) { return b > a ? b : a; };
-    float lanes[kSumLanes];
-    for (float& lane : lanes) lane = -std::numeric_limits<float>::infinity();
-    int64_t first = 0;
-    for (; first + kSumLanes <= count; first += kSumLanes)
-        for (int lane = 0; lane < kSumLanes; ++lane)
-            lanes[lane] = larger(lanes[lane], term(first + lane));
-    for (int lane = 0; first + lane < count; ++lane)
-        lanes[lane] = larger(lanes[lane], term(first + lane));
-    float most = lanes[0];
-    for (const float lane : lanes) most = larger(most, lane);
-    return most;
-}

@@ -2,13 +2,13 @@
 //
 // Threads   a block of kGradientNormBlock elements each; then one thread adds the blocks' sums.
 // Traffic   reads count elements once. Memory-bound.
-// Numerics  squares of floats are exact in double; a block's sum goes through kSumLanes lanes.
+// Numerics  squares of floats are exact in double; a block's sum goes through kLanes lanes.
 
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/core/lanes.h"
 #include "kernels/core/parallel.h"
-#include "kernels/core/simd.h"
 #include "kernels/gradient_norm/gradient_norm.h"
 
 namespace on_cpu {
@@ -21,7 +21,7 @@ void gradient_norm(const GradientNorm<T>& args, StreamView) {
         for (int64_t b = begin; b < end; ++b) {
             const T* block = args.gradient + b * kGradientNormBlock;
             const int64_t size = std::min(kGradientNormBlock, args.count - b * kGradientNormBlock);
-            partial[b] = lane_sum<double>(size, [block](int64_t i) {
+            partial[b] = sum_in_lanes<double>(size, [block](int64_t i) {
                 const auto value = static_cast<double>(block[i]);
                 return value * value;
             });

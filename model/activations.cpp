@@ -11,7 +11,8 @@
 namespace {
 
 // Lists every activation once: visit(pointer, name, elements, first phase, last phase). Planning
-// and binding are two visits of one list, so they cannot disagree.
+// and binding are two visits of one list, so they cannot disagree. A tensor of no elements is one
+// that this model or this use does not have; its pointer stays null.
 template <typename T, class Visit>
 class ActivationList {
 public:
@@ -59,6 +60,8 @@ private:
         add(b.q_rstd, "q_rstd", config_.qk_norm ? n * config_.num_heads : 0);
         add(b.k_rstd, "k_rstd", config_.qk_norm ? n * config_.num_kv_heads : 0);
         add(b.attention, "attention", n * queries);
+        add(b.attention_rest, "attention_rest",
+            limits_.backward && !std::is_same_v<T, Accumulator<T>> ? n * queries : 0);
         add(b.lse, "lse", n * config_.num_heads);
         add(b.mlp_mean, "mlp_mean", layer_norm() ? n : 0);
         add(b.mlp_rstd, "mlp_rstd", n);
@@ -126,8 +129,9 @@ Activations<T> activations_in(const Arena& arena, const ModelConfig& config,
                               const BatchLimits& limits) {
     Activations<T> bound;
     int index = 0;
-    const auto bind = [&](auto*& pointer, const std::string&, int64_t, int, int) {
+    const auto bind = [&](auto*& pointer, const std::string&, int64_t elements, int, int) {
         pointer = arena.tensor<std::remove_reference_t<decltype(*pointer)>>(index++);
+        if (elements == 0) pointer = nullptr;
     };
     ActivationList<T, decltype(bind)>(config, limits, bind).visit(bound);
     if constexpr (std::is_same_v<T, Accumulator<T>>) bound.grad_logits = bound.logits;

@@ -28,6 +28,7 @@ struct BlockActivations {
     Accumulator<T>* q_rstd = nullptr;          // [N, H]
     Accumulator<T>* k_rstd = nullptr;          // [N, Hkv]
     T* attention = nullptr;                    // [N, H D]
+    T* attention_rest = nullptr;               // [N, H D]  bf16 only: what rounding took from it
     Accumulator<T>* lse = nullptr;             // [N, H]
     T* residual_mid = nullptr;                 // [N, C]  after the attention branch
     Accumulator<T>* mlp_mean = nullptr;        // [N]

@@ -192,6 +192,7 @@ template <typename T>
 void Transformer<T>::attend(int layer, KvCache<T>* cache) {
     BlockActivations<T>& b = block(layer);
     AttentionForward<T> args{.out = b.attention,
+                             .out_rest = b.attention_rest,
                              .lse = b.lse,
                              .q = b.qkv,
                              .k = b.qkv + config_.queries(),

@@ -127,6 +127,7 @@ void Transformer<T>::attend_backward(int layer) {
                                             .grad_v = grad_qkv + config_.queries() + config_.keys(),
                                             .grad_out = activations_.grad_attention,
                                             .out = b.attention,
+                                            .out_rest = b.attention_rest,
                                             .lse = b.lse,
                                             .q = b.qkv,
                                             .k = b.qkv + config_.queries(),

@@ -39,7 +39,7 @@ ifeq ($(CUDA),1)
 cuda_home := $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
 flags += -DFETTLE_WITH_CUDA=1
 libraries += $(cuda_home)/lib64/libcudart_static.a -ldl -lrt
-nvcc_flags := -std=c++20 -O3 -I. -lineinfo -Werror all-warnings -Xcompiler=-Wall,-Wextra \
+nvcc_flags := -std=c++20 -O3 -I. -lineinfo --expt-relaxed-constexpr -Werror all-warnings -Xcompiler=-Wall,-Wextra \
               -DFETTLE_WITH_CUDA=1 -DFETTLE_DEVICE=on_cuda \
               -gencode arch=compute_80,code=[sm_80,compute_80] \
               -gencode arch=compute_90a,code=sm_90a

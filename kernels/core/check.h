@@ -1,14 +1,16 @@
 // Checks whose failure ends the program with a message, and the two kinds of blame.
 //
-//   ENSURE_INPUT(condition, source, format, ...)   a bad file, flag or row: InputError, exit
-//   code 2.
-//                                                  `source` names it and starts the message.
+//   ENSURE_INPUT(condition, source, format, ...)   a bad file, flag or row: InputError, exit code
+//                                                  2. `source` names it and starts the message.
 //   ENSURE(condition, format, ...)                 a caller's mistake inside Fettle: Error, exit
-//   code 1.
+//                                                  code 1.
 //
 // Messages say what was found and what was expected; `assert` is for our own invariants.
 #pragma once
 
+#if defined(__CUDACC__)
+#define FMT_USE_CONSTEXPR 1  // fmt turns it off for nvcc, and then does not compile as C++20
+#endif
 #include <fmt/core.h>
 
 #include <stdexcept>

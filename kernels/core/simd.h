@@ -1,8 +1,7 @@
-// What the cpu forms' inner loops share: an exponential that the compiler vectorises, and sums in
-// an order that is the same for any vector width, alignment and number of threads.
+// Functions for inner loops of the cpu device, free of branches and calls, so that the compiler
+// vectorises a loop over them.
 #pragma once
 
-#include <array>
 #include <bit>
 #include <cstdint>
 #include <limits>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 enum class Device {
     cpu,   // <op>_cpu.cpp: OpenMP and oneDNN
@@ -20,5 +21,28 @@ const char* name_of(Device device);
 Device device_from_name(const std::string& name, const std::string& source);
 // True if work can run there: always for cpu and simt; for cuda if compiled in and a GPU answers.
 bool device_answers(Device device);
+// Why `device` cannot run work, for a message to the user; empty if it can.
+std::string why_silent(Device device);
+// An InputError that names `source` (the flag) and the reason unless `device` answers.
+void require_device(Device device, const std::string& source);
 // cuda where a GPU answers, else cpu.
 Device default_device();
+
+// Owner of a device's queue of work: a stream of its own on a GPU, nothing on cpu and simt, whose
+// operations are over when they return.
+class Stream {
+public:
+    explicit Stream(Device device);
+    Stream(Stream&& other) noexcept : view_(std::exchange(other.view_, {})) {}
+    Stream& operator=(Stream&& other) noexcept {
+        std::swap(view_, other.view_);
+        return *this;
+    }
+    ~Stream();
+
+    StreamView view() const { return view_; }
+    void synchronize() const;  // returns once all work so far is done; throws its errors
+
+private:
+    StreamView view_;
+};

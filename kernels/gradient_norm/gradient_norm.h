@@ -3,12 +3,15 @@
 //   norm = sqrt(sum_i gradient[i]^2),  scale = min(1, max_norm / (norm + 1e-6))   (max_norm 0: 1)
 //
 // finite is 0 if the norm is infinite or NaN, else 1; scale is then 0.
-// Rounding points: squares are summed in double over blocks of kBlock elements, blocks in order.
+// Rounding points: squares are summed in double over blocks of kGradientNormBlock
+// elements, the blocks' sums in order.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/core/stream.h"
+
+constexpr int64_t kGradientNormBlock = 16384;
 
 template <typename T>  // the gradients' type: float or double
 struct GradientNorm {

@@ -10,6 +10,7 @@
 // rounded to T once. Statistics are Accumulator<T>.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/core/dtype.h"
@@ -33,8 +34,8 @@ struct LayerNormForward {
 // With g = grad_out * weight and h = (x - mean) * rstd:
 //   grad_input  = rstd * (g - mean_c(g) - h * mean_c(g * h)) + grad_residual
 //   grad_weight += sum_n grad_out * h,   grad_bias += sum_n grad_out
-// Rounding points: grad_input is rounded to T once. The sums over rows go through kBlocks partial
-// sums of consecutive rows, added in order, whatever the number of threads.
+// Rounding points: grad_input is rounded to T once. The sums over rows go through partial sums of
+// layernorm_blocks(rows) runs of consecutive rows, added in order, whatever the number of threads.
 template <typename T>
 struct LayerNormBackward {
     T* grad_input = nullptr;                // [N, C]  may be grad_residual
@@ -57,5 +58,10 @@ void layernorm_forward(const LayerNormForward<T>& args, StreamView stream);
 template <typename T>
 void layernorm_backward(const LayerNormBackward<T>& args, StreamView stream);
 
+// How many runs the backward cuts `rows` into: run b of B is rows [rows * b / B, rows * (b+1) / B).
+constexpr int kLayerNormBlocks = 256;
+constexpr int layernorm_blocks(int64_t rows) {
+    return static_cast<int>(std::clamp<int64_t>(rows / 8, 1, kLayerNormBlocks));
+}
 // Bytes of LayerNormBackward::scratch for `channels` channels and any number of rows.
 int64_t layernorm_backward_scratch_bytes(int channels, int64_t accumulator_bytes = 4);

@@ -33,7 +33,10 @@ struct RmsNormForward {
 
 // With g = grad_out * weight and h = x * rstd:
 //   grad_input = rstd * (g - h * mean_d(g * h)) + grad_residual,   grad_weight += sum grad_out * h
-// Rounding points: grad_input is rounded to T once; sums over rows as LayerNorm's.
+// Rounding points: grad_input is rounded to T once. The sum over rows goes through kRmsNormBlocks
+// partial sums of consecutive rows, added in order, whatever the number of threads.
+constexpr int kRmsNormBlocks = 64;
+
 template <typename T>
 struct RmsNormBackward {
     T* grad_input = nullptr;                // [N, G, D], row stride input_stride; may be

@@ -1,8 +1,7 @@
 // Draws the next token of each row from its logits.
 //
-//   1. repetition penalty (Keskar et al., arXiv 1909.05858): a logit of a token seen before is
-//   divided
-//      by the penalty if positive, multiplied if negative
+//   1. repetition penalty (Keskar et al., arXiv 1909.05858): the logit of a token seen before, once
+//      or often, is divided by the penalty if positive, multiplied if negative
 //   2. temperature: logits / temperature; 0 takes the largest logit (the first of equals) and draws
 //      nothing
 //   3. top_k: the k largest logits (0: all)
@@ -10,7 +9,9 @@
 //   5. a draw by the inverse of the cumulative distribution, tokens from most to least probable
 //
 // The order is Hugging Face's: penalty, temperature, top_k, top_p. Equal logits order by token id.
-// The uniform number is Philox(key, {RandomPurpose::sample, row, position, 0}).
+// The uniform number is uniform(Philox(key, {RandomPurpose::sample, row, position, 0})[0]).
+// A logit of -infinity or NaN is never drawn; a row with nothing else yields -1.
+// Rounding points: penalised logits are float; probabilities and their sums are double.
 #pragma once
 
 #include <cstdint>

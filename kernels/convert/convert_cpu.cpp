@@ -1,0 +1,21 @@
+// Conversion on the cpu device: pieces of consecutive elements, vectorised. Memory-bound.
+
+#include "kernels/convert/convert.h"
+#include "kernels/core/parallel.h"
+
+namespace on_cpu {
+
+template <typename To, typename From>
+void convert(const Convert<To, From>& args, StreamView) {
+    parallel_for(args.count, 16384, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+        for (int64_t i = begin; i < end; ++i) args.out[i] = static_cast<To>(args.input[i]);
+    });
+}
+
+template void convert(const Convert<bf16, float>&, StreamView);
+template void convert(const Convert<float, bf16>&, StreamView);
+template void convert(const Convert<double, float>&, StreamView);
+template void convert(const Convert<float, double>&, StreamView);
+
+}  // namespace on_cpu

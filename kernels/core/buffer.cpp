@@ -1,0 +1,58 @@
+#include "kernels/core/buffer.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "kernels/core/check.h"
+#include "kernels/core/cuda_runtime.h"
+#include "kernels/simt/memory.h"
+
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+void* host_allocate(int64_t bytes, const char* what) {
+    const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    void* pointer = std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
+    ENSURE(pointer != nullptr, "{}: no memory for {} bytes on cpu", what, bytes);
+    return std::memset(pointer, 0, static_cast<size_t>(rounded));
+}
+
+}  // namespace
+
+void* device_allocate(Device device, int64_t bytes, const char* what) {
+    ENSURE(bytes >= 0, "{}: {} bytes asked for, expected 0 or more", what, bytes);
+    if (bytes == 0) return nullptr;
+    if (device == Device::simt) return simt::allocate(bytes, what);
+#if defined(FETTLE_WITH_CUDA)
+    if (device == Device::cuda) return cuda_runtime::allocate(bytes, what);
+#endif
+    ENSURE(device == Device::cpu, "{}: {}", what, why_silent(device));
+    return host_allocate(bytes, what);
+}
+
+void device_free(Device device, void* pointer) noexcept {
+    if (device == Device::cpu) std::free(pointer);
+    if (device == Device::simt) simt::release(pointer);
+#if defined(FETTLE_WITH_CUDA)
+    if (device == Device::cuda) cuda_runtime::release(pointer);
+#endif
+}
+
+void copy_to_device(Device device, void* to, const void* from, int64_t bytes) {
+    if (bytes == 0) return;
+#if defined(FETTLE_WITH_CUDA)
+    if (device == Device::cuda) return cuda_runtime::copy_to_device(to, from, bytes);
+#endif
+    ENSURE(device != Device::cuda, "copy_to_device: {}", why_silent(device));
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+
+void copy_to_host(Device device, void* to, const void* from, int64_t bytes) {
+    if (bytes == 0) return;
+#if defined(FETTLE_WITH_CUDA)
+    if (device == Device::cuda) return cuda_runtime::copy_to_host(to, from, bytes);
+#endif
+    ENSURE(device != Device::cuda, "copy_to_host: {}", why_silent(device));
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+}

@@ -1,0 +1,63 @@
+#include "kernels/core/cuda_runtime.h"
+
+#include <cuda_runtime.h>
+
+#include "kernels/core/cuda_check.cuh"
+
+namespace cuda_runtime {
+
+std::string why_no_gpu() {
+    int count = 0;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status == cudaSuccess && count > 0) return {};
+    (void)cudaGetLastError();  // this call may fail; its error is not the next call's
+    if (status == cudaSuccess || status == cudaErrorNoDevice) return "no GPU was found";
+    int driver = 0;
+    if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
+        return "no NVIDIA driver is installed";
+    (void)cudaGetLastError();
+    return std::string("the GPU does not answer: ") + cudaGetErrorString(status);
+}
+
+void* allocate(int64_t bytes, const char* what) {
+    void* pointer = nullptr;
+    const cudaError_t status = cudaMalloc(&pointer, static_cast<size_t>(bytes));
+    if (status != cudaSuccess) {
+        (void)cudaGetLastError();
+        throw Error(fmt::format("{}: no memory for {} bytes on cuda: {}", what, bytes,
+                                cudaGetErrorString(status)));
+    }
+    cuda_check(cudaMemset(pointer, 0, static_cast<size_t>(bytes)), what);
+    return pointer;
+}
+
+void release(void* pointer) noexcept { (void)cudaFree(pointer); }
+
+void copy_to_device(void* to, const void* from, int64_t bytes) {
+    cuda_check(cudaDeviceSynchronize(), "copy to the GPU");
+    cuda_check(cudaMemcpy(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice),
+               "copy to the GPU");
+    cuda_check(cudaDeviceSynchronize(), "copy to the GPU");
+}
+
+void copy_to_host(void* to, const void* from, int64_t bytes) {
+    cuda_check(cudaDeviceSynchronize(), "copy from the GPU");
+    cuda_check(cudaMemcpy(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost),
+               "copy from the GPU");
+}
+
+void* make_stream() {
+    cudaStream_t stream = nullptr;
+    cuda_check(cudaStreamCreate(&stream), "stream");
+    return stream;
+}
+
+void destroy_stream(void* stream) noexcept {
+    (void)cudaStreamDestroy(static_cast<cudaStream_t>(stream));
+}
+
+void synchronize(void* stream) {
+    cuda_check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "stream");
+}
+
+}  // namespace cuda_runtime

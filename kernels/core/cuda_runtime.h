@@ -1,0 +1,20 @@
+// The calls of the CUDA runtime that host code needs, so that no .cpp includes its headers. Defined
+// in cuda_runtime.cu and only in builds with nvcc (FETTLE_WITH_CUDA).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace cuda_runtime {
+
+std::string why_no_gpu();  // empty if a GPU answers
+void* allocate(int64_t bytes, const char* what);
+void release(void* pointer) noexcept;
+// Both wait for all work before them and return when the bytes have arrived.
+void copy_to_device(void* to, const void* from, int64_t bytes);
+void copy_to_host(void* to, const void* from, int64_t bytes);
+void* make_stream();
+void destroy_stream(void* stream) noexcept;
+void synchronize(void* stream);
+
+}  // namespace cuda_runtime

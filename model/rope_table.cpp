@@ -1,0 +1,42 @@
+#include "model/rope_table.h"
+
+#include <cmath>
+#include <numbers>
+
+std::vector<double> rope_inverse_frequencies(const ModelConfig& config) {
+    const RopeScaling& scaling = config.rope_scaling;
+    std::vector<double> frequencies;
+    for (int d = 0; d < config.head_dim / 2; ++d) {
+        double frequency = std::pow(config.rope_theta, -2.0 * d / config.head_dim);
+        if (scaling.kind == RopeScaling::Kind::linear) frequency /= scaling.factor;
+        if (scaling.kind == RopeScaling::Kind::llama3) {
+            // Long wavelengths are slowed by `factor`, short ones kept, those between blended.
+            const double turns = static_cast<double>(scaling.original_max_positions) * frequency /
+                                 (2.0 * std::numbers::pi);
+            const double blend = (turns - scaling.low_freq_factor) /
+                                 (scaling.high_freq_factor - scaling.low_freq_factor);
+            const double kept = std::fmin(std::fmax(blend, 0.0), 1.0);
+            frequency = (1.0 - kept) * frequency / scaling.factor + kept * frequency;
+        }
+        frequencies.push_back(frequency);
+    }
+    return frequencies;
+}
+
+template <typename Real>
+RopeTable<Real> rope_table(const ModelConfig& config, int64_t positions) {
+    const auto frequencies = rope_inverse_frequencies(config);
+    RopeTable<Real> table;
+    for (int64_t position = 0; position < positions; ++position) {
+        for (const double frequency : frequencies) {
+            table.cos.push_back(
+                static_cast<Real>(std::cos(static_cast<double>(position) * frequency)));
+            table.sin.push_back(
+                static_cast<Real>(std::sin(static_cast<double>(position) * frequency)));
+        }
+    }
+    return table;
+}
+
+template RopeTable<float> rope_table(const ModelConfig&, int64_t);
+template RopeTable<double> rope_table(const ModelConfig&, int64_t);

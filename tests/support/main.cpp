@@ -1,0 +1,49 @@
+// Main of every test program. Besides doctest's own options:
+//   --device cpu|cuda|simt   where the tested operations run (default cpu)
+// Exit codes: 0 all passed; 1 a test failed; 2 the device does not answer.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "kernels/core/check.h"
+#include "tests/support/devices.h"
+#include "tests/support/doctest.h"
+
+namespace {
+
+// Takes `--name value` or `--name=value` out of `arguments`; `fallback` if it is not there.
+std::string take_option(std::vector<char*>& arguments, const std::string& name,
+                        const std::string& fallback) {
+    for (size_t i = 1; i < arguments.size(); ++i) {
+        const std::string argument = arguments[i];
+        const auto at = arguments.begin() + static_cast<std::ptrdiff_t>(i);
+        if (argument.rfind(name + "=", 0) == 0) {
+            arguments.erase(at);
+            return argument.substr(name.size() + 1);
+        }
+        if (argument != name) continue;
+        ENSURE_INPUT(i + 1 < arguments.size(), name, "no value, expected one after it");
+        const std::string value = arguments[i + 1];
+        arguments.erase(at, at + 2);
+        return value;
+    }
+    return fallback;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::vector<char*> arguments(argv, argv + argc);
+    try {
+        const Device device =
+            device_from_name(take_option(arguments, "--device", "cpu"), "--device");
+        require_device(device, "--device");
+        set_tested_device(device);
+    } catch (const InputError& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 2;
+    }
+    doctest::Context context(static_cast<int>(arguments.size()), arguments.data());
+    return context.run();
+}

@@ -31,7 +31,7 @@ void swiglu_forward(const SwigluForward<T>& args, StreamView) {
 #pragma omp simd
             for (int i = 0; i < args.channels; ++i) {
                 const float x = float(gate[i]);
-                out[i] = T(x * sigmoid_fast(x) * float(up[i]));
+                store(out[i], x * sigmoid_fast(x) * float(up[i]));
             }
         }
     });
@@ -53,8 +53,8 @@ void swiglu_backward(const SwigluBackward<T>& args, StreamView) {
                 const float e = exp_fast(x < -80.0f ? 80.0f : -x);
                 const float s = 1.0f / (1.0f + e);
                 const float grad_of_gate = grad * float(up[i]) * (s + x * s * (e * s));
-                grad_gate[i] = T(grad_of_gate);
-                grad_up[i] = T(grad * (x * s));
+                store(grad_gate[i], grad_of_gate);
+                store(grad_up[i], grad * (x * s));
             }
         }
     });

@@ -7,11 +7,11 @@
 
 // Row r is tokens row_starts[r] .. row_starts[r+1]; positions restart with each row.
 struct Batch {
-    std::vector<int32_t> tokens;           // [N]
+    std::vector<int32_t> tokens;            // [N]
     std::vector<int32_t> row_starts = {0};  // [R + 1]
-    std::vector<int32_t> positions;        // [N]
-    std::vector<int32_t> row_ids;          // [N]  the row's number in the step's global batch
-    std::vector<float> loss_weight;        // [N]  of token n as a target; 0 at a row's first token
+    std::vector<int32_t> positions;         // [N]
+    std::vector<int32_t> row_ids;           // [N]  the row's number in the step's global batch
+    std::vector<float> loss_weight;         // [N]  of token n as a target; 0 at a row's first token
 
     // Adds a row; weights[0] is ignored: nothing comes before the first token to predict it from.
     // Empty weights: every token but the first counts 1.

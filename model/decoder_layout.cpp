@@ -56,13 +56,12 @@ private:
 DecoderLayout decoder_layout(const ModelConfig& config, const ParameterTable& table) {
     const Lookup lookup(config, table);
     const bool gpt2 = config.model_type == "gpt2";
-    DecoderLayout layout{
-        .token_embedding =
-            lookup.index(gpt2 ? "transformer.wte.weight" : "model.embed_tokens.weight"),
-        .position_embedding = table.find("transformer.wpe.weight"),
-        .blocks = {},
-        .final_norm = lookup.norm(gpt2 ? "transformer.ln_f" : "model.norm"),
-        .head = lookup.index("lm_head.weight")};
+    DecoderLayout layout{.token_embedding = lookup.index(gpt2 ? "transformer.wte.weight"
+                                                              : "model.embed_tokens.weight"),
+                         .position_embedding = table.find("transformer.wpe.weight"),
+                         .blocks = {},
+                         .final_norm = lookup.norm(gpt2 ? "transformer.ln_f" : "model.norm"),
+                         .head = lookup.index("lm_head.weight")};
     for (int l = 0; l < config.num_layers; ++l)
         layout.blocks.push_back(
             gpt2 ? lookup.gpt2_block("transformer.h." + std::to_string(l) + ".")

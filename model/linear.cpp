@@ -47,10 +47,10 @@ void linear_backward(ParameterStore<T>& store, const Linear& linear, const Linea
                       stream);
 }
 
-#define INSTANTIATE(T)                                                                      \
-    template void linear_forward(const ParameterStore<T>&, const Linear&,                   \
-                                 const LinearForward<T>&, StreamView);                      \
-    template void linear_backward(ParameterStore<T>&, const Linear&, const LinearBackward<T>&, \
+#define INSTANTIATE(T)                                                                             \
+    template void linear_forward(const ParameterStore<T>&, const Linear&, const LinearForward<T>&, \
+                                 StreamView);                                                      \
+    template void linear_backward(ParameterStore<T>&, const Linear&, const LinearBackward<T>&,     \
                                   StreamView);
 INSTANTIATE(float)
 INSTANTIATE(bf16)

@@ -24,17 +24,19 @@ std::vector<double> rope_inverse_frequencies(const ModelConfig& config) {
 }
 
 template <typename Real>
-RopeTable<Real> rope_table(const ModelConfig& config) {
+RopeTable<Real> rope_table(const ModelConfig& config, int64_t positions) {
     const auto frequencies = rope_inverse_frequencies(config);
     RopeTable<Real> table;
-    for (int position = 0; position < config.max_positions; ++position) {
+    for (int64_t position = 0; position < positions; ++position) {
         for (const double frequency : frequencies) {
-            table.cos.push_back(static_cast<Real>(std::cos(position * frequency)));
-            table.sin.push_back(static_cast<Real>(std::sin(position * frequency)));
+            table.cos.push_back(
+                static_cast<Real>(std::cos(static_cast<double>(position) * frequency)));
+            table.sin.push_back(
+                static_cast<Real>(std::sin(static_cast<double>(position) * frequency)));
         }
     }
     return table;
 }
 
-template RopeTable<float> rope_table(const ModelConfig&);
-template RopeTable<double> rope_table(const ModelConfig&);
+template RopeTable<float> rope_table(const ModelConfig&, int64_t);
+template RopeTable<double> rope_table(const ModelConfig&, int64_t);

@@ -11,8 +11,9 @@ std::vector<double> rope_inverse_frequencies(const ModelConfig& config);  // [D/
 
 template <typename Real>
 struct RopeTable {
-    std::vector<Real> cos;  // [max_positions, D/2]
-    std::vector<Real> sin;  // [max_positions, D/2]
+    std::vector<Real> cos;  // [P, D/2]
+    std::vector<Real> sin;  // [P, D/2]
 };
+// For positions 0 .. positions - 1.
 template <typename Real>
-RopeTable<Real> rope_table(const ModelConfig& config);
+RopeTable<Real> rope_table(const ModelConfig& config, int64_t positions);

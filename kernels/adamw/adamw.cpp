@@ -8,6 +8,14 @@ namespace on_cpu {
 template <typename T>
 void adamw(const AdamW<T>& args, StreamView stream);
 }
+namespace on_cuda {
+template <typename T>
+void adamw(const AdamW<T>& args, StreamView stream);
+}
+namespace on_simt {
+template <typename T>
+void adamw(const AdamW<T>& args, StreamView stream);
+}
 
 namespace {
 
@@ -34,7 +42,8 @@ void adamw(const AdamW<T>& args, StreamView stream) {
         ENSURE(stream.device == Device::cpu, "adamw: double runs on cpu only");
         adamw_reference(args);
     } else {
-        dispatch("adamw", args, stream, on_cpu::adamw<T>);
+        dispatch("adamw", args, stream, on_cpu::adamw<T>, FETTLE_CUDA_FORM(on_cuda::adamw<T>),
+                 on_simt::adamw<T>);
     }
 }
 

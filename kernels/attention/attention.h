@@ -20,6 +20,7 @@
 template <typename T>
 struct AttentionForward {
     T* out = nullptr;                       // [N, H, D], rows out_stride elements apart
+    T* out_rest = nullptr;                  // [N, H, D]  what rounding took from out; or null
     Accumulator<T>* lse = nullptr;          // [N, H]  kept for the backward pass; or null
     const T* q = nullptr;                   // [N, H, D], rows q_stride apart
     const T* k = nullptr;                   // [M, Hkv, D], rows k_stride apart
@@ -39,12 +40,14 @@ struct AttentionForward {
     double scale = 1.0;  // usually 1 / sqrt(D)
 };
 
-// With delta[i] = grad_out[i] . out[i]:
+// With delta[i] = grad_out[i] . (out[i] + out_rest[i]):
 //   grad_v[j] = sum_i P[i,j] grad_out[i]
 //   dS[i,j] = P[i,j] (grad_out[i] . v[j] - delta[i]) * scale
 //   grad_q[i] = sum_j dS[i,j] k[j],  grad_k[j] = sum_i dS[i,j] q[i]
-// Keys and queries are the same tokens. grad_k and grad_v sum over a group's query heads and are
-// rounded to T once; every sum has one fixed order.
+// A row of dS sums to zero; a delta from an `out` rounded to bf16 breaks that, and the error adds
+// up in whatever sums dS over keys (a key bias, first of all). Hence out_rest where T is bf16. Keys
+// and queries are the same tokens. grad_k and grad_v sum over a group's query heads and are rounded
+// to T once; every sum has one fixed order.
 template <typename T>
 struct AttentionBackward {
     T* grad_q = nullptr;                    // [N, H, D], rows grad_q_stride apart
@@ -52,6 +55,7 @@ struct AttentionBackward {
     T* grad_v = nullptr;                    // [N, Hkv, D], rows grad_v_stride apart
     const T* grad_out = nullptr;            // [N, H, D], rows out_stride apart
     const T* out = nullptr;                 // [N, H, D], rows out_stride apart
+    const T* out_rest = nullptr;            // likewise, or null: zero
     const Accumulator<T>* lse = nullptr;    // [N, H]
     const T* q = nullptr;                   // [N, H, D]
     const T* k = nullptr;                   // [N, Hkv, D]

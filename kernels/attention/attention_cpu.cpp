@@ -119,9 +119,13 @@ void forward_tile(const AttentionForward<T>& args, int row, int head, int64_t fi
                       /*accumulate=*/true);
     }
     for (int i = 0; i < queries; ++i) {
-        T* out = args.out + (token + i) * args.out_stride + head * dim;
-        for (int d = 0; d < dim; ++d)
-            out[d] = static_cast<T>(tiles.out[i * width + d] / tiles.sum[i]);
+        const int64_t at = (token + i) * args.out_stride + head * dim;
+        for (int d = 0; d < dim; ++d) {
+            const float out = tiles.out[i * width + d] / tiles.sum[i];
+            args.out[at + d] = static_cast<T>(out);
+            if (args.out_rest)
+                args.out_rest[at + d] = static_cast<T>(out - static_cast<float>(args.out[at + d]));
+        }
         if (args.lse)
             args.lse[(token + i) * args.heads + head] = tiles.largest[i] + std::log(tiles.sum[i]);
     }
@@ -183,9 +187,11 @@ private:
     float delta(int h, int64_t i) const {
         const int64_t at = (start_ + i) * args_.out_stride + head(h) * dim_;
         float sum = 0.0f;
-        for (int d = 0; d < dim_; ++d)
-            sum +=
-                static_cast<float>(args_.grad_out[at + d]) * static_cast<float>(args_.out[at + d]);
+        for (int d = 0; d < dim_; ++d) {
+            const float rest = args_.out_rest ? static_cast<float>(args_.out_rest[at + d]) : 0.0f;
+            sum += static_cast<float>(args_.grad_out[at + d]) *
+                   (static_cast<float>(args_.out[at + d]) + rest);
+        }
         return sum;
     }
 

@@ -62,6 +62,9 @@ void attention_forward_reference(const AttentionForward<T>& a, StreamView = {}) 
                     for (size_t j = 0; j < scores.size(); ++j)
                         value_sum += scores[j] / sum * static_cast<double>(value(j)[d]);
                     out[d] = static_cast<T>(static_cast<Accumulator<T>>(value_sum));
+                    if (a.out_rest)
+                        a.out_rest[out - a.out + d] = static_cast<T>(
+                            static_cast<Accumulator<T>>(value_sum - static_cast<double>(out[d])));
                 }
                 if (a.lse)
                     a.lse[(first + i) * a.heads + h] =
@@ -92,8 +95,9 @@ void attention_backward_reference(const AttentionBackward<T>& a, StreamView = {}
                 for (int64_t i = 0; i < count; ++i) {
                     const T* q = a.q + (first + i) * stride.q + h * dim;
                     const T* grad_out = a.grad_out + (first + i) * stride.out + h * dim;
-                    const double delta =
-                        dot(grad_out, a.out + (first + i) * stride.out + h * dim, dim);
+                    const int64_t at = (first + i) * stride.out + h * dim;
+                    const double delta = dot(grad_out, a.out + at, dim) +
+                                         (a.out_rest ? dot(grad_out, a.out_rest + at, dim) : 0.0);
                     const double lse = static_cast<double>(a.lse[(first + i) * a.heads + h]);
                     std::vector<double> grad_q(dim);
                     for (int64_t j = 0; j <= i; ++j) {

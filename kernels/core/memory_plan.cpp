@@ -24,9 +24,8 @@ int MemoryPlan::add(std::string name, int64_t bytes, int first_phase, int last_p
 void MemoryPlan::place() {
     std::vector<PlannedTensor*> by_size;
     for (PlannedTensor& tensor : tensors_) by_size.push_back(&tensor);
-    std::stable_sort(by_size.begin(), by_size.end(), [](const auto* a, const auto* b) {
-        return a->bytes > b->bytes;
-    });
+    std::stable_sort(by_size.begin(), by_size.end(),
+                     [](const auto* a, const auto* b) { return a->bytes > b->bytes; });
     std::vector<PlannedTensor*> placed;  // by offset
     peak_bytes_ = 0;
     for (PlannedTensor* tensor : by_size) {
@@ -37,11 +36,10 @@ void MemoryPlan::place() {
             offset = std::max(offset, other->offset + other->bytes);
         }
         tensor->offset = offset;
-        placed.insert(std::upper_bound(placed.begin(), placed.end(), tensor,
-                                       [](const auto* a, const auto* b) {
-                                           return a->offset < b->offset;
-                                       }),
-                      tensor);
+        placed.insert(
+            std::upper_bound(placed.begin(), placed.end(), tensor,
+                             [](const auto* a, const auto* b) { return a->offset < b->offset; }),
+            tensor);
         peak_bytes_ = std::max(peak_bytes_, offset + tensor->bytes);
     }
 }

@@ -10,6 +10,18 @@ void layernorm_forward(const LayerNormForward<T>& args, StreamView stream);
 template <typename T>
 void layernorm_backward(const LayerNormBackward<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void layernorm_forward(const LayerNormForward<T>& args, StreamView stream);
+template <typename T>
+void layernorm_backward(const LayerNormBackward<T>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void layernorm_forward(const LayerNormForward<T>& args, StreamView stream);
+template <typename T>
+void layernorm_backward(const LayerNormBackward<T>& args, StreamView stream);
+}  // namespace on_simt
 
 namespace {
 
@@ -40,7 +52,8 @@ void layernorm_forward(const LayerNormForward<T>& args, StreamView stream) {
         ENSURE(stream.device == Device::cpu, "{}: double runs on cpu only", op);
         layernorm_forward_reference(args);
     } else {
-        dispatch(op, args, stream, on_cpu::layernorm_forward<T>);
+        dispatch(op, args, stream, on_cpu::layernorm_forward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::layernorm_forward<T>), on_simt::layernorm_forward<T>);
     }
 }
 
@@ -62,7 +75,8 @@ void layernorm_backward(const LayerNormBackward<T>& args, StreamView stream) {
         ENSURE(stream.device == Device::cpu, "{}: double runs on cpu only", op);
         layernorm_backward_reference(args);
     } else {
-        dispatch(op, args, stream, on_cpu::layernorm_backward<T>);
+        dispatch(op, args, stream, on_cpu::layernorm_backward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::layernorm_backward<T>), on_simt::layernorm_backward<T>);
     }
 }
 

@@ -1,0 +1,72 @@
+// What every .cu file includes: the CUDA language, real or emulated, and the one way to start a
+// kernel. The Makefile compiles each .cu file twice, with FETTLE_DEVICE = on_cuda (nvcc) and
+// on_simt (g++ or clang++); all code in it lies in `namespace FETTLE_DEVICE`, so that the two never
+// meet.
+//
+//   launch(kernel<T>, {.grid = blocks, .block = threads, .stream = stream}, arguments...);
+//   FETTLE_DYNAMIC_SHARED(float, sums);   // in a kernel: float* sums, 16-byte aligned
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "kernels/core/dtype.h"
+#include "kernels/core/stream.h"
+
+#if defined(__CUDACC__)
+#include "kernels/core/cuda_check.cuh"
+#elif defined(FETTLE_SIMT)
+#include "kernels/simt/simt.h"
+#else
+#error "only .cu files include launch.h: nvcc compiles them, or g++ with -DFETTLE_SIMT=1"
+#endif
+
+namespace FETTLE_DEVICE {
+
+struct LaunchShape {
+    dim3 grid{};
+    dim3 block{};
+    size_t shared_bytes = 0;  // dynamic
+    StreamView stream{};
+};
+
+template <typename T>
+constexpr T ceil_div(T a, T b) {
+    return (a + b - 1) / b;
+}
+
+#if defined(__CUDACC__)
+
+#define FETTLE_DYNAMIC_SHARED(type, name)                                         \
+    extern __shared__ __align__(16) unsigned char fettle_dynamic_shared_memory[]; \
+    type* name = reinterpret_cast<type*>(fettle_dynamic_shared_memory)
+
+constexpr size_t kSharedBytesWithoutAsking = 48 * 1024;
+
+template <typename... Parameters, typename... Arguments>
+void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
+    if (shape.shared_bytes > kSharedBytesWithoutAsking)
+        cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                        static_cast<int>(shape.shared_bytes)),
+                   "kernel launch: dynamic shared memory");
+    kernel<<<shape.grid, shape.block, shape.shared_bytes,
+             static_cast<cudaStream_t>(shape.stream.handle)>>>(
+        std::forward<Arguments>(arguments)...);
+    cuda_check(cudaGetLastError(), "kernel launch");
+}
+
+#else
+
+#define FETTLE_DYNAMIC_SHARED(type, name) \
+    type* name = reinterpret_cast<type*>(::simt::dynamic_shared())
+
+template <typename... Parameters, typename... Arguments>
+void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
+    simt::launch(kernel, shape.grid, shape.block, shape.shared_bytes,
+                 std::forward<Arguments>(arguments)...);
+}
+
+#endif
+
+}  // namespace FETTLE_DEVICE

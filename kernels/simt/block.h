@@ -1,0 +1,85 @@
+// The state of the block that an OS thread is running. Internal to kernels/simt.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/simt/fiber.h"
+#include "kernels/simt/grid.h"
+#include "kernels/simt/place.h"
+#include "kernels/simt/types.h"
+
+namespace simt {
+
+constexpr int kLanesPerWarp = 32;
+constexpr int kMaxWarps = kMaxThreads / kLanesPerWarp;
+
+enum class Waiting : uint8_t { for_nothing, for_warp, for_block, exited };
+
+struct Thread {
+    on_simt::uint3 index;
+    uint8_t warp = 0;
+    uint8_t lane = 0;
+    Waiting waiting = Waiting::for_nothing;
+    Place place{};           // where it waits
+    Fiber* fiber = nullptr;  // null: not started
+};
+
+// One meeting of the lanes in `mask`. The last lane to arrive does the work for all: `operation`
+// gets each lane's argument.
+using WarpOperation = void (*)(uint32_t mask, void** arguments);
+struct Meeting {
+    uint32_t mask = 0;
+    uint32_t arrived = 0;  // 0: free
+    WarpOperation operation = nullptr;
+    Place place;
+    void* arguments[kLanesPerWarp] = {};
+};
+
+struct Warp {
+    uint32_t ready = 0;   // lanes that can run
+    uint32_t living = 0;  // lanes that have not returned
+    Meeting meetings[8];  // under way at once, each for other lanes
+};
+
+struct Barrier {
+    int arrived = 0;
+    Place place;
+    uint32_t waiting[kMaxWarps] = {};  // lanes of each warp
+};
+
+struct Block {
+    Grid grid;
+    int num_threads = 0;
+    int num_warps = 0;
+    int num_living = 0;
+    int current_warp = 0;
+    Thread* current = nullptr;  // null: the host runs
+    uint32_t random = 0;        // 0: in order
+    std::string error;          // what ended the block early
+    Thread threads[kMaxThreads];
+    Warp warps[kMaxWarps];
+    Barrier barrier;
+    Context host;
+    std::vector<std::unique_ptr<Fiber>> fibers;
+    std::vector<Fiber*> idle_fibers;
+    unsigned char* shared_end = nullptr;  // dynamic shared memory ends here, at a guard page
+};
+
+extern constinit thread_local Block* block;  // null: this OS thread has not run one yet
+
+// scheduler.cpp
+void run_block();                                    // runs `block`; its error says how it ended
+void wait_for_others(Waiting waiting, Place place);  // runs other threads until made ready
+// Ends the block from within a thread: notes the message and unwinds to where the thread began.
+struct BlockFailed {};
+[[noreturn]] void fail(const std::string& message);
+[[noreturn]] void end_block();              // goes back to run_block's caller at once
+std::string name_of(const Thread& thread);  // "block (1,0,0) thread (33,0,0)"
+// fault.cpp
+void watch_for_faults();           // before each grid: others may have taken the signal since
+void prepare_thread_for_faults();  // once on each OS thread
+
+}  // namespace simt

@@ -1,0 +1,98 @@
+// A stray access of a kernel hits a guard page and raises SIGSEGV. The handler does not return to
+// the access: it sends the OS thread to the top of the same fiber's stack, which nobody needs any
+// more, and from there the block ends with an Error like any other. Faults outside kernels go to
+// whoever handled them before.
+#include <fmt/core.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+
+#include "kernels/simt/block.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#endif
+#endif
+#if !defined(ASAN_UNPOISON_MEMORY_REGION)
+#define ASAN_UNPOISON_MEMORY_REGION(start, bytes) ((void)0)
+#endif
+
+namespace simt {
+namespace {
+
+constexpr size_t kSignalStackBytes = 64 * 1024;
+
+struct sigaction previous;
+thread_local const char* fault_address = nullptr;
+
+std::string describe_fault() {
+    const Thread& thread = *block->current;
+    const Context& fiber = thread.fiber->context();
+    if (fault_address < fiber.stack && fault_address >= fiber.stack - Fiber::kGuardBytes)
+        return fmt::format("{} needs more than {} bytes of stack", name_of(thread),
+                           fiber.stack_bytes);
+    return fmt::format("{} accesses {}, which is outside every buffer", name_of(thread),
+                       static_cast<const void*>(fault_address));
+}
+
+[[noreturn]] void end_block_after_fault() {
+    block->error = describe_fault();
+    end_block();
+}
+
+void handle(int, siginfo_t* info, [[maybe_unused]] void* context) {
+    if (block == nullptr || block->current == nullptr) {
+        sigaction(SIGSEGV, &previous, nullptr);  // the access is repeated and raises it again
+        return;
+    }
+    fault_address = static_cast<const char*>(info->si_addr);
+#if defined(__x86_64__) && defined(__linux__)
+    const Context& fiber = block->current->fiber->context();
+    ASAN_UNPOISON_MEMORY_REGION(fiber.stack, fiber.stack_bytes);
+    auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    const auto top = reinterpret_cast<uintptr_t>(fiber.stack + fiber.stack_bytes);
+    registers[REG_RSP] = static_cast<greg_t>((top & ~uintptr_t{15}) - 64 - 8);  // as after a call
+    registers[REG_RIP] = reinterpret_cast<greg_t>(&end_block_after_fault);
+#else
+    static const char message[] = "simt: a kernel accesses memory outside every buffer\n";
+    (void)!write(2, message, sizeof message - 1);
+    _exit(1);
+#endif
+}
+
+// The handler needs a stack of its own: the one in use may be what overflowed.
+void give_signal_stack() {
+    stack_t current{};
+    sigaltstack(nullptr, &current);
+    if ((current.ss_flags & SS_DISABLE) == 0) return;
+    static thread_local char memory[kSignalStackBytes];
+    stack_t wanted{};
+    wanted.ss_sp = memory;
+    wanted.ss_size = sizeof memory;
+    sigaltstack(&wanted, nullptr);
+}
+
+}  // namespace
+
+void prepare_thread_for_faults() {
+    [[maybe_unused]] static thread_local const bool given = (give_signal_stack(), true);
+}
+
+void watch_for_faults() {
+    struct sigaction current {};
+    sigaction(SIGSEGV, nullptr, &current);
+    if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == handle) return;
+    previous = current;
+    struct sigaction action {};
+    action.sa_sigaction = handle;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(SIGSEGV, &action, nullptr);
+}
+
+}  // namespace simt

@@ -1,0 +1,45 @@
+// Runs a kernel over a grid of blocks on the simt device.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+
+#include "kernels/simt/types.h"
+
+namespace simt {
+
+struct Grid {
+    on_simt::dim3 blocks;
+    on_simt::dim3 threads;  // of a block
+    size_t shared_bytes = 0;
+    void (*call)(void* arguments) = nullptr;  // runs the kernel for the current thread
+    void* arguments = nullptr;
+};
+// Returns when every block is over. What a kernel does wrong (a stray access, a barrier that not
+// all threads reach, a warp function that not all lanes call) is an Error that names block, thread
+// and line; the rest of the grid is then not run.
+void run_grid(const Grid& grid);
+
+// 0: threads run in order, each until it must wait. Otherwise blocks, warps and lanes are taken in
+// a random order that is a function of the seed: a kernel's results must not depend on it.
+void set_schedule_seed(uint32_t seed);
+uint32_t schedule_seed();
+
+constexpr int kMaxThreads = 1024;               // of a block
+constexpr size_t kMaxSharedBytes = 227 * 1024;  // what a block may use on sm_90
+
+template <typename... Parameters, typename... Arguments>
+void launch(void (*kernel)(Parameters...), on_simt::dim3 blocks, on_simt::dim3 threads,
+            size_t shared_bytes, Arguments&&... arguments) {
+    struct Call {
+        void (*kernel)(Parameters...);
+        std::tuple<Parameters...> arguments;
+    } call{kernel, {std::forward<Arguments>(arguments)...}};
+    const auto run = [](void* of) {
+        std::apply(static_cast<Call*>(of)->kernel, static_cast<Call*>(of)->arguments);
+    };
+    run_grid({blocks, threads, shared_bytes, run, &call});
+}
+
+}  // namespace simt

@@ -1,0 +1,206 @@
+// Which thread of a block runs next. A thread runs until it must wait for others; then the first
+// ready lane of the same warp is taken, else of the next warp that has one. When nobody is ready
+// and somebody is alive, the block can never go on, and says who waits where.
+#include <fmt/core.h>
+
+#include <bit>
+#include <map>
+
+#include "kernels/simt/block.h"
+#include "kernels/simt/simt.h"
+
+namespace on_simt {
+constinit thread_local uint3 threadIdx{}, blockIdx{};
+constinit thread_local dim3 blockDim{}, gridDim{};
+}  // namespace on_simt
+
+namespace simt {
+
+constinit thread_local Block* block = nullptr;
+
+namespace {
+
+uint32_t next_random() {  // xorshift32
+    uint32_t& x = block->random;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return x;
+}
+
+Thread* take(int warp, int lane) {
+    block->current_warp = warp;
+    return &block->threads[warp * kLanesPerWarp + lane];
+}
+
+// A ready thread, or null.
+Thread* pick() {
+    const bool in_order = block->random == 0;
+    const int first_warp =
+        in_order ? block->current_warp : static_cast<int>(next_random() % block->num_warps);
+    for (int i = 0; i < block->num_warps; ++i) {
+        const int warp = (first_warp + i) % block->num_warps;
+        const uint32_t ready = block->warps[warp].ready;
+        if (ready == 0) continue;
+        const int first_lane = in_order ? 0 : static_cast<int>(next_random() % kLanesPerWarp);
+        const int lane = (std::countr_zero(std::rotr(ready, first_lane)) + first_lane);
+        return take(warp, lane % kLanesPerWarp);
+    }
+    return nullptr;
+}
+
+std::string deadlock_message() {
+    std::map<std::string, int> groups;
+    for (int i = 0; i < block->num_threads; ++i) {
+        const Thread& thread = block->threads[i];
+        if (thread.waiting == Waiting::exited) continue;
+        const char* what = thread.waiting == Waiting::for_warp ? "its warp" : "__syncthreads";
+        ++groups[fmt::format("{} at {}", what, thread.place.text())];
+    }
+    std::string message = fmt::format("block ({},{},{}) cannot go on:", on_simt::blockIdx.x,
+                                      on_simt::blockIdx.y, on_simt::blockIdx.z);
+    for (const auto& [group, count] : groups)
+        message += fmt::format(" {} thread(s) wait for {};", count, group);
+    message.pop_back();
+    return message;
+}
+
+void make_current(Thread* thread) {
+    block->current = thread;
+    if (thread != nullptr) on_simt::threadIdx = thread->index;
+}
+
+void run_threads();
+
+Fiber* take_fiber() {
+    if (block->idle_fibers.empty()) {
+        block->fibers.push_back(std::make_unique<Fiber>(run_threads));
+        return block->fibers.back().get();
+    }
+    Fiber* fiber = block->idle_fibers.back();
+    block->idle_fibers.pop_back();
+    return fiber;
+}
+
+// Leaves `from` and goes on with `thread`, or with the host if that is null.
+void switch_to(Context& from, Thread* thread, bool for_good = false) {
+    make_current(thread);
+    if (thread == nullptr) return switch_context(from, block->host, for_good);
+    if (thread->fiber == nullptr) thread->fiber = take_fiber();
+    switch_context(from, thread->fiber->context(), for_good);
+}
+
+Thread* pick_or_fail() {
+    Thread* next = pick();
+    if (next == nullptr && block->num_living > 0) fail(deadlock_message());
+    return next;
+}
+
+void leave(Thread& thread) {
+    if (block->barrier.arrived > 0)
+        fail(fmt::format("{} returns while {} thread(s) wait in __syncthreads at {}",
+                         name_of(thread), block->barrier.arrived, block->barrier.place.text()));
+    Warp& warp = block->warps[thread.warp];
+    const uint32_t bit = 1u << thread.lane;
+    for (const Meeting& meeting : warp.meetings)
+        if (meeting.arrived != 0 && (meeting.mask & bit) != 0)
+            fail(fmt::format("{} returns while its warp waits for it at {}", name_of(thread),
+                             meeting.place.text()));
+    thread.waiting = Waiting::exited;
+    warp.ready &= ~bit;
+    warp.living &= ~bit;
+    --block->num_living;
+}
+
+// The current thread from its first statement to its last, then the choice of the next one.
+Thread* run_thread_then_pick() {
+    block->grid.call(block->grid.arguments);
+    leave(*block->current);
+    return pick_or_fail();
+}
+
+// What every fiber runs: threads of the block, one after another. A thread that never waited leaves
+// its stack to the next one, so that a kernel without barriers costs no switch.
+void run_threads() {
+    fiber_started();
+    for (;;) {
+        Fiber* fiber = block->current->fiber;
+        Thread* next = nullptr;
+        bool failed = false;
+        try {
+            next = run_thread_then_pick();
+        } catch (const BlockFailed&) {
+            failed = true;  // the switch waits until the exception is over: it is the OS thread's
+        }
+        if (failed) end_block();
+        if (next != nullptr && next->fiber == nullptr) {
+            next->fiber = fiber;
+            make_current(next);
+            continue;
+        }
+        block->idle_fibers.push_back(fiber);
+        switch_to(fiber->context(), next);  // returns when a thread is to start on this fiber
+    }
+}
+
+void prepare_threads() {
+    const on_simt::dim3 shape = block->grid.threads;
+    block->num_threads = static_cast<int>(shape.x * shape.y * shape.z);
+    block->num_warps = (block->num_threads + kLanesPerWarp - 1) / kLanesPerWarp;
+    block->num_living = block->num_threads;
+    block->current_warp = 0;
+    block->barrier = {};
+    for (int warp = 0; warp < block->num_warps; ++warp) {
+        const int lanes = std::min(block->num_threads - warp * kLanesPerWarp, kLanesPerWarp);
+        const uint32_t all = 0xffffffffu >> (kLanesPerWarp - lanes);
+        block->warps[warp].ready = block->warps[warp].living = all;
+        for (Meeting& meeting : block->warps[warp].meetings) meeting.arrived = 0;
+    }
+    for (int i = 0; i < block->num_threads; ++i) {
+        const auto n = static_cast<unsigned>(i);
+        block->threads[i] = {.index = {n % shape.x, n / shape.x % shape.y, n / shape.x / shape.y},
+                             .warp = static_cast<uint8_t>(i / kLanesPerWarp),
+                             .lane = static_cast<uint8_t>(i % kLanesPerWarp)};
+    }
+}
+
+}  // namespace
+
+std::string name_of(const Thread& thread) {
+    const auto& b = on_simt::blockIdx;
+    const auto& t = thread.index;
+    return fmt::format("block ({},{},{}) thread ({},{},{})", b.x, b.y, b.z, t.x, t.y, t.z);
+}
+
+void wait_for_others(Waiting waiting, Place place) {
+    Thread* thread = block->current;
+    thread->waiting = waiting;
+    thread->place = place;
+    block->warps[thread->warp].ready &= ~(1u << thread->lane);
+    switch_to(thread->fiber->context(), pick_or_fail());
+    thread->waiting = Waiting::for_nothing;
+}
+
+void fail(const std::string& message) {
+    block->error = message;
+    throw BlockFailed{};
+}
+
+void end_block() {
+    switch_to(block->current->fiber->context(), nullptr, /*for_good=*/true);
+    __builtin_unreachable();  // run_block restarts the fiber
+}
+
+void run_block() {
+    prepare_threads();
+    block->error.clear();
+    switch_to(block->host, pick());
+    if (block->error.empty()) return;
+    block->idle_fibers.clear();
+    for (const auto& fiber : block->fibers) {
+        fiber->restart();
+        block->idle_fibers.push_back(fiber.get());
+    }
+}
+
+}  // namespace simt

@@ -1,0 +1,51 @@
+// CUDA C++ for g++ and clang++: what a .cu file uses of the language that is not C++. The same file
+// compiled by nvcc uses the real thing (kernels/core/launch.h chooses).
+//
+//   this file           qualifiers, built-in variables, barriers, dynamic shared memory
+//   warp_functions.h    shuffles, votes, __syncwarp
+//   atomics.h, math.h   atomics; device functions that <cmath> lacks
+//   grid.h              runs a kernel over a grid; below it:
+//   block.h             the state of a running block: threads, warps, barrier
+//   scheduler.cpp       which thread of the block runs next
+//   collective.cpp      what the lanes of a warp do together
+//   fiber.h             a stack that can be left and come back to: one a thread
+//   fault.cpp           a stray access becomes an Error
+//   memory.h            device memory, ended by a guard page
+//
+// A block runs on one OS thread from beginning to end, so static __shared__ memory is that
+// thread's. Deliberately absent: weak memory, timing, and everything after sm_70 that is not a
+// shuffle.
+#pragma once
+
+#include "kernels/simt/atomics.h"
+#include "kernels/simt/grid.h"
+#include "kernels/simt/math.h"
+#include "kernels/simt/place.h"
+#include "kernels/simt/types.h"
+#include "kernels/simt/warp_functions.h"
+
+#define __global__
+#define __device__
+#define __host__
+#define __shared__ static thread_local
+#define __constant__ static const
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+#define __grid_constant__
+
+namespace simt {
+unsigned char* dynamic_shared();  // 16-byte aligned; filled with NaNs when a block begins
+void sync_threads(Place place);
+}  // namespace simt
+
+namespace on_simt {
+
+// constinit: plain thread-local accesses, with no wrapper that checks for initialisation.
+extern constinit thread_local uint3 threadIdx, blockIdx;
+extern constinit thread_local dim3 blockDim, gridDim;
+
+inline void __syncthreads(FETTLE_CALLER) { simt::sync_threads({file, line}); }
+inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+inline void __threadfence_block() {}
+
+}  // namespace on_simt

@@ -1,0 +1,340 @@
+// The forward pass and the head; transformer_backward.cpp has the rest.
+
+#include "model/transformer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/attention/attention.h"
+#include "kernels/core/check.h"
+#include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/dropout/dropout.h"
+#include "kernels/embedding/embedding.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/nonlinearity/gelu.h"
+#include "kernels/nonlinearity/swiglu.h"
+#include "kernels/normalization/layernorm.h"
+#include "kernels/normalization/rmsnorm.h"
+#include "kernels/rope/rope.h"
+
+namespace {
+std::unique_ptr<const MemoryPlan> owned(MemoryPlan plan) {
+    return std::make_unique<const MemoryPlan>(std::move(plan));
+}
+}  // namespace
+
+template <typename T>
+Transformer<T>::Transformer(const ModelConfig& config, ParameterStore<T>& store,
+                            const BatchLimits& limits, StreamView stream)
+    : config_(config),
+      store_(store),
+      limits_(limits),
+      stream_(stream),
+      layout_(decoder_layout(config, store.table())),
+      plan_(owned(plan_activations<T>(config, limits))),
+      arena_(*plan_, stream.device, "activations"),
+      activations_(activations_in<T>(arena_, config, limits)),
+      rope_(config.positions == Positions::rope
+                ? rope_table<Real>(config, std::max(limits.positions, limits.longest_row))
+                : RopeTable<Real>{}) {}
+
+template <typename T>
+void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, KvCache<T>* cache) {
+    ENSURE(batch.num_tokens() <= limits_.tokens && batch.longest_row() <= limits_.longest_row,
+           "transformer: a batch of {} tokens, longest row {}; planned for {} and {}",
+           batch.num_tokens(), batch.longest_row(), limits_.tokens, limits_.longest_row);
+    batch_ = batch;
+    dropout_ = dropout;
+    if (cache)
+        for (int r = 0; r < batch.num_rows(); ++r)
+            for (int32_t n = batch.row_starts[r]; n < batch.row_starts[r + 1]; ++n)
+                batch_.positions[n] += cache->counts()[r];
+    embed();
+    for (int layer = 0; layer < config_.num_layers; ++layer) {
+        attention_branch(layer, cache);
+        mlp_branch(layer);
+    }
+    forward(final_norm());
+    if (cache)
+        for (int r = 0; r < batch.num_rows(); ++r)
+            cache->counts()[r] += batch.row_starts[r + 1] - batch.row_starts[r];
+}
+
+template <typename T>
+void Transformer<T>::embed() {
+    T* out = block(0).residual;
+    embedding_forward(EmbeddingForward<T>{.out = out,
+                                          .tokens = batch_.tokens.data(),
+                                          .positions = batch_.positions.data(),
+                                          .token_table = weight(layout_.token_embedding),
+                                          .position_table = weight(layout_.position_embedding),
+                                          .rows = batch_.num_tokens(),
+                                          .channels = config_.hidden},
+                      stream_);
+    drop(out, out, kEmbeddingSite);
+}
+
+template <typename T>
+auto Transformer<T>::attention_norm(int layer) -> Norm {
+    BlockActivations<T>& b = block(layer);
+    const bool first = layer == 0;
+    return {.parameters = layout(layer).attention_norm,
+            .out = b.attention_normed,
+            .normalised = b.residual,
+            .mean = b.attention_mean,
+            .rstd = b.attention_rstd,
+            .input = first ? b.residual : block(layer - 1).residual_mid,
+            .branch = first ? nullptr : activations_.branch};
+}
+
+template <typename T>
+auto Transformer<T>::mlp_norm(int layer) -> Norm {
+    BlockActivations<T>& b = block(layer);
+    return {.parameters = layout(layer).mlp_norm,
+            .out = b.mlp_normed,
+            .normalised = b.residual_mid,
+            .mean = b.mlp_mean,
+            .rstd = b.mlp_rstd,
+            .input = b.residual,
+            .branch = activations_.branch};
+}
+
+template <typename T>
+auto Transformer<T>::final_norm() -> Norm {
+    return {.parameters = layout_.final_norm,
+            .out = activations_.final_normed,
+            .normalised = activations_.last_residual,
+            .mean = activations_.final_mean,
+            .rstd = activations_.final_rstd,
+            .input = block(config_.num_layers - 1).residual_mid,
+            .branch = activations_.branch};
+}
+
+template <typename T>
+void Transformer<T>::forward(const Norm& norm) {
+    if (config_.norm == ::Norm::layer)
+        layernorm_forward(LayerNormForward<T>{.out = norm.out,
+                                              .residual_out = norm.normalised,
+                                              .mean = norm.mean,
+                                              .rstd = norm.rstd,
+                                              .input = norm.input,
+                                              .branch = norm.branch,
+                                              .weight = weight(norm.parameters.weight),
+                                              .bias = weight(norm.parameters.bias),
+                                              .rows = batch_.num_tokens(),
+                                              .channels = config_.hidden,
+                                              .epsilon = config_.norm_epsilon},
+                          stream_);
+    else
+        rmsnorm_forward(RmsNormForward<T>{.out = norm.out,
+                                          .residual_out = norm.normalised,
+                                          .rstd = norm.rstd,
+                                          .input = norm.input,
+                                          .branch = norm.branch,
+                                          .weight = weight(norm.parameters.weight),
+                                          .rows = batch_.num_tokens(),
+                                          .channels = config_.hidden,
+                                          .epsilon = config_.norm_epsilon},
+                        stream_);
+}
+
+template <typename T>
+void Transformer<T>::attention_branch(int layer, KvCache<T>* cache) {
+    BlockActivations<T>& b = block(layer);
+    const int64_t rows = batch_.num_tokens();
+    forward(attention_norm(layer));
+    linear_forward(
+        store_, layout(layer).qkv,
+        {.out = config_.qk_norm ? b.qkv_raw : b.qkv, .input = b.attention_normed, .rows = rows},
+        stream_);
+    if (config_.qk_norm) normalise_queries_and_keys(layer);
+    if (config_.positions == Positions::rope) rotate(b.qkv, /*inverse=*/false);
+    attend(layer, cache);
+    linear_forward(store_, layout(layer).attention_out,
+                   {.out = activations_.branch, .input = b.attention, .rows = rows}, stream_);
+    drop(activations_.branch, activations_.branch, attention_site(layer));
+}
+
+template <typename T>
+void Transformer<T>::normalise_queries_and_keys(int layer) {
+    BlockActivations<T>& b = block(layer);
+    const auto normalise = [&](int parameter, Real* rstd, int heads, int64_t offset) {
+        rmsnorm_forward(RmsNormForward<T>{.out = b.qkv + offset,
+                                          .rstd = rstd,
+                                          .input = b.qkv_raw + offset,
+                                          .weight = weight(parameter),
+                                          .rows = batch_.num_tokens(),
+                                          .groups = heads,
+                                          .channels = config_.head_dim,
+                                          .input_stride = qkv_width(),
+                                          .out_stride = qkv_width(),
+                                          .epsilon = config_.norm_epsilon},
+                        stream_);
+    };
+    normalise(layout(layer).q_norm, b.q_rstd, config_.num_heads, 0);
+    normalise(layout(layer).k_norm, b.k_rstd, config_.num_kv_heads, config_.queries());
+}
+
+template <typename T>
+void Transformer<T>::rotate(T* qkv, bool inverse) {
+    rope(Rope<T>{.data = qkv,
+                 .cos = rope_.cos.data(),
+                 .sin = rope_.sin.data(),
+                 .positions = batch_.positions.data(),
+                 .rows = batch_.num_tokens(),
+                 .heads = config_.num_heads + config_.num_kv_heads,
+                 .head_dim = config_.head_dim,
+                 .stride = qkv_width(),
+                 .inverse = inverse},
+         stream_);
+}
+
+template <typename T>
+void Transformer<T>::attend(int layer, KvCache<T>* cache) {
+    BlockActivations<T>& b = block(layer);
+    AttentionForward<T> args{.out = b.attention,
+                             .out_rest = b.attention_rest,
+                             .lse = b.lse,
+                             .q = b.qkv,
+                             .k = b.qkv + config_.queries(),
+                             .v = values(layer),
+                             .query_starts = batch_.row_starts.data(),
+                             .rows = batch_.num_rows(),
+                             .heads = config_.num_heads,
+                             .kv_heads = config_.num_kv_heads,
+                             .head_dim = config_.head_dim,
+                             .q_stride = qkv_width(),
+                             .k_stride = qkv_width(),
+                             .v_stride = qkv_width(),
+                             .scale = attention_scale()};
+    std::vector<int64_t> key_starts;
+    std::vector<int32_t> key_counts;
+    if (cache) {
+        append(*cache, layer, args, key_starts, key_counts);
+        args.k = cache->key(layer);
+        args.v = cache->value(layer);
+        args.k_stride = args.v_stride = cache->width();
+        args.key_starts = key_starts.data();
+        args.key_counts = key_counts.data();
+    }
+    attention_forward(args, stream_);
+}
+
+// Copies the batch's keys and values to where their rows end in the cache.
+template <typename T>
+void Transformer<T>::append(KvCache<T>& cache, int layer, const AttentionForward<T>& args,
+                            std::vector<int64_t>& key_starts, std::vector<int32_t>& key_counts) {
+    ENSURE(batch_.num_rows() == cache.rows(), "KV cache: {} rows in the batch, {} in the cache",
+           batch_.num_rows(), cache.rows());
+    const size_t bytes = static_cast<size_t>(cache.width()) * sizeof(T);
+    for (int r = 0; r < batch_.num_rows(); ++r) {
+        const int32_t before = cache.counts()[r];
+        const int32_t added = batch_.row_starts[r + 1] - batch_.row_starts[r];
+        ENSURE(before + added <= cache.capacity(), "KV cache: row {} has {} tokens, room for {}", r,
+               before + added, cache.capacity());
+        key_starts.push_back(r * cache.capacity());
+        key_counts.push_back(before + added);
+        for (int32_t i = 0; i < added; ++i) {
+            const int64_t from = (batch_.row_starts[r] + i) * args.k_stride;
+            const int64_t to = (key_starts.back() + before + i) * cache.width();
+            std::memcpy(cache.key(layer) + to, args.k + from, bytes);
+            std::memcpy(cache.value(layer) + to, args.v + from, bytes);
+        }
+    }
+}
+
+template <typename T>
+void Transformer<T>::mlp_branch(int layer) {
+    BlockActivations<T>& b = block(layer);
+    const int64_t rows = batch_.num_tokens();
+    forward(mlp_norm(layer));
+    linear_forward(store_, layout(layer).mlp_in,
+                   {.out = b.mlp_in, .input = b.mlp_normed, .rows = rows}, stream_);
+    if (config_.activation == Activation::swiglu)
+        swiglu_forward(SwigluForward<T>{.out = b.mlp_activated,
+                                        .gate_up = b.mlp_in,
+                                        .rows = rows,
+                                        .channels = config_.intermediate},
+                       stream_);
+    else
+        gelu_forward(
+            GeluForward<T>{
+                .out = b.mlp_activated, .input = b.mlp_in, .count = rows * config_.intermediate},
+            stream_);
+    linear_forward(store_, layout(layer).mlp_out,
+                   {.out = activations_.branch, .input = b.mlp_activated, .rows = rows}, stream_);
+    drop(activations_.branch, activations_.branch, mlp_site(layer));
+}
+
+template <typename T>
+void Transformer<T>::drop(T* out, const T* input, uint32_t site) {
+    if (dropout_.probability == 0.0) return;
+    dropout(Dropout<T>{.out = out,
+                       .input = input,
+                       .row_ids = batch_.row_ids.data(),
+                       .positions = batch_.positions.data(),
+                       .rows = batch_.num_tokens(),
+                       .channels = config_.hidden,
+                       .key = dropout_.key,
+                       .site = site,
+                       .probability = dropout_.probability},
+            stream_);
+}
+
+template <typename T>
+void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
+    matmul(Matmul<T, Real>{.out = out,
+                           .a = activations_.final_normed + first * config_.hidden,
+                           .b = weight(layout_.head),
+                           .m = count,
+                           .n = config_.vocab_size,
+                           .k = config_.hidden,
+                           .transpose_b = true},
+           stream_);
+}
+
+template <typename T>
+void Transformer<T>::head(const Real* grad_logprob, Real* logprob) {
+    const Targets targets = targets_of(batch_);
+    const int64_t chunk = logit_rows(config_, limits_);
+    for (int64_t first = 0; first < batch_.num_tokens(); first += chunk)
+        head_chunk(first, std::min(chunk, batch_.num_tokens() - first), targets, grad_logprob,
+                   logprob);
+    if (grad_logprob) backward(final_norm(), /*starts=*/true);
+}
+
+template <typename T>
+void Transformer<T>::head_chunk(int64_t first, int64_t rows, const Targets& targets,
+                                const Real* grad_logprob, Real* logprob) {
+    logits(first, rows, activations_.logits);
+    cross_entropy(CrossEntropy<T>{.logprob = logprob + first,
+                                  .grad_logits = grad_logprob ? activations_.grad_logits : nullptr,
+                                  .logits = activations_.logits,
+                                  .targets = targets.tokens.data() + first,
+                                  .grad_logprob = grad_logprob ? grad_logprob + first : nullptr,
+                                  .rows = rows,
+                                  .vocabulary = config_.vocab_size},
+                  stream_);
+    if (!grad_logprob) return;
+    const int64_t hidden = config_.hidden;
+    matmul(Matmul<T>{.out = activations_.grad_branch + first * hidden,
+                     .a = activations_.grad_logits,
+                     .b = weight(layout_.head),
+                     .m = rows,
+                     .n = hidden,
+                     .k = config_.vocab_size},
+           stream_);
+    matmul(Matmul<T, Real>{.out = gradient(layout_.head),
+                           .a = activations_.grad_logits,
+                           .b = activations_.final_normed + first * hidden,
+                           .m = config_.vocab_size,
+                           .n = hidden,
+                           .k = rows,
+                           .transpose_a = true,
+                           .accumulate = true},
+           stream_);
+}
+
+template class Transformer<float>;
+template class Transformer<bf16>;
+template class Transformer<double>;

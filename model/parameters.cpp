@@ -180,8 +180,8 @@ int64_t ParameterTable::num_trainable() const {
 }
 
 void ParameterTable::set_trainable(int index, bool trainable) {
-    parameters_[static_cast<size_t>(index)].trainable = trainable;
-    for (Parameter& parameter :
-         parameters_)  // a tied head trains if and only if its embedding does
-        if (parameter.tied_to == index) parameter.trainable = trainable;
+    const int owner = (*this)[index].tied_to.value_or(index);
+    for (int other = 0; other < size(); ++other)
+        if (other == owner || (*this)[other].tied_to == owner)
+            parameters_[static_cast<size_t>(other)].trainable = trainable;
 }

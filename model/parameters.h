@@ -39,7 +39,8 @@ class ParameterTable {
 public:
     explicit ParameterTable(const ModelConfig& config);
 
-    std::span<const Parameter> parameters() const { return parameters_; }
+    std::span<const Parameter> parameters() const& { return parameters_; }
+    std::span<const Parameter> parameters() && = delete;  // would dangle
     const Parameter& operator[](int index) const { return parameters_[static_cast<size_t>(index)]; }
     int size() const { return static_cast<int>(parameters_.size()); }
 
@@ -54,6 +55,7 @@ public:
     int64_t num_parameters() const;
     int64_t num_trainable() const;
 
+    // Of a tied pair, both: they are one matrix.
     void set_trainable(int index, bool trainable);
 
 private:

@@ -51,6 +51,7 @@ public:
     void logits(int64_t first, int64_t count, Real* out);
 
     const MemoryPlan& plan() const { return *plan_; }
+    const BatchLimits& limits() const { return limits_; }
 
 private:
     const T* weight(int parameter) const {

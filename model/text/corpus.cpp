@@ -1,0 +1,205 @@
+#include "model/text/corpus.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "kernels/core/check.h"
+#include "model/io/json.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// More than this in one file is refused rather than swapped: tokens take as much again.
+constexpr int64_t kMaxFileBytes = int64_t{8} << 30;
+
+bool is_json_rows(const fs::path& file) {
+    return file.extension() == ".jsonl" || file.extension() == ".json";
+}
+
+bool is_data_file(const fs::path& file) { return file.extension() == ".txt" || is_json_rows(file); }
+
+// "path:3" is path three times; a colon that no number follows belongs to the name.
+std::pair<std::string, int> split_repeat(const std::string& argument, const std::string& flag) {
+    const size_t colon = argument.rfind(':');
+    if (colon == std::string::npos || fs::exists(argument)) return {argument, 1};
+    int repeat = 0;
+    const char* end = argument.data() + argument.size();
+    const auto [rest, error] = std::from_chars(argument.data() + colon + 1, end, repeat);
+    if (error != std::errc{} || rest != end) return {argument, 1};
+    ENSURE_INPUT(repeat >= 1, flag, "{} repeats {} times, expected 1 or more", argument, repeat);
+    return {argument.substr(0, colon), repeat};
+}
+
+std::vector<fs::path> matches_of(const std::string& pattern) {
+    glob_t found{};
+    std::vector<fs::path> files;
+    if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; ++i) files.emplace_back(found.gl_pathv[i]);
+    globfree(&found);
+    return files;  // glob sorts
+}
+
+class Reader {
+public:
+    Reader(const Tokenizer& tokenizer, const CorpusOptions& options)
+        : tokenizer_(tokenizer), options_(options) {
+        const auto eos = tokenizer.eos_id();
+        if (eos) eos_ = *eos;
+    }
+
+    void read(const fs::path& file) {
+        const std::string text = read_text_file(file, kMaxFileBytes);
+        ENSURE_INPUT(!text.empty(), file.string(), "is empty, expected text");
+        ENSURE_INPUT(text.find('\0') == std::string::npos, file.string(),
+                     "holds a zero byte at {}, expected text", text.find('\0'));
+        if (is_json_rows(file))
+            read_json_rows(file, text);
+        else if (options_.text_rows == TextRows::file)
+            add_windows(document(text), static_cast<int64_t>(text.size()));
+        else
+            read_text_rows(file, text);
+    }
+
+    Corpus take() { return std::move(corpus_); }
+
+private:
+    // The tokenizer's own prefix, the text, one EOS.
+    std::vector<int32_t> document(std::string_view text) const {
+        std::vector<int32_t> ids = tokenizer_.prefix_ids();
+        const auto encoded = tokenizer_.encode(text);
+        ids.insert(ids.end(), encoded.begin(), encoded.end());
+        if (eos_ >= 0 && (ids.empty() || ids.back() != eos_)) ids.push_back(eos_);
+        return ids;
+    }
+
+    void add_row(std::span<const int32_t> ids) {
+        ++corpus_.rows_read;
+        if (ids.size() < 2) {
+            ++corpus_.dropped_empty;
+            return;
+        }
+        corpus_.tokens.insert(corpus_.tokens.end(), ids.begin(), ids.end());
+        corpus_.starts.push_back(static_cast<int64_t>(corpus_.tokens.size()));
+    }
+
+    void add_windows(const std::vector<int32_t>& ids, int64_t bytes) {
+        const auto window = static_cast<size_t>(options_.max_length);
+        for (size_t first = 0; first < ids.size(); first += window)
+            add_row(std::span(ids).subspan(first, std::min(window, ids.size() - first)));
+        corpus_.bytes += bytes;
+    }
+
+    // A row that must stay whole, cut or go as --truncation says.
+    void add_whole(std::string_view text, const std::string& source) {
+        const std::vector<int32_t> ids = document(text);
+        const auto length = static_cast<int64_t>(ids.size());
+        std::span<const int32_t> kept(ids);
+        if (length > options_.max_length) {
+            ENSURE_INPUT(options_.truncation != Truncation::error, source,
+                         "{} tokens, expected at most {} (--max_length; or --truncation drop or "
+                         "truncate)",
+                         length, options_.max_length);
+            if (options_.truncation == Truncation::drop) {
+                ++corpus_.rows_read;
+                ++corpus_.dropped_long;
+                return;
+            }
+            ++corpus_.truncated_rows;
+            corpus_.truncated_tokens += length - options_.max_length;
+            kept = kept.first(static_cast<size_t>(options_.max_length));
+        }
+        add_row(kept);
+        corpus_.bytes += static_cast<int64_t>(text.size());
+    }
+
+    void read_text_rows(const fs::path& file, std::string_view text) {
+        const std::string_view separator =
+            options_.text_rows == TextRows::paragraph ? "\n\n" : "\n";
+        int64_t row = 0;
+        while (!text.empty()) {
+            const size_t end = std::min(text.find(separator), text.size());
+            const std::string_view piece = text.substr(0, end);
+            text.remove_prefix(std::min(end + separator.size(), text.size()));
+            ++row;
+            if (piece.find_first_not_of(" \t\r\n") == std::string_view::npos) continue;
+            const size_t first = piece.find_first_not_of('\n');
+            add_whole(piece.substr(first), fmt::format("{} row {}", file.string(), row));
+        }
+    }
+
+    void add_object(const nlohmann::json& object, const std::string& source) {
+        ENSURE_INPUT(object.is_object(), source, "found {}, expected an object", excerpt(object));
+        const auto text = object.find("text");
+        ENSURE_INPUT(text != object.end(), source, "has no key \"text\"");
+        ENSURE_INPUT(text->is_string(), source, "\"text\" is {}, expected a string",
+                     excerpt(*text));
+        add_whole(text->get_ref<const std::string&>(), source);
+    }
+
+    void read_json_rows(const fs::path& file, std::string_view text) {
+        if (file.extension() == ".json") {
+            const auto rows = parse_json(text, file.string());
+            ENSURE_INPUT(rows.is_array(), file.string(), "found {}, expected a list of rows",
+                         excerpt(rows));
+            for (size_t i = 0; i < rows.size(); ++i)
+                add_object(rows[i], fmt::format("{} row {}", file.string(), i + 1));
+            return;
+        }
+        for (int64_t line = 1; !text.empty(); ++line) {
+            const size_t end = std::min(text.find('\n'), text.size());
+            const std::string_view row = text.substr(0, end);
+            text.remove_prefix(std::min(end + 1, text.size()));
+            if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+            const std::string source = fmt::format("{} line {}", file.string(), line);
+            add_object(parse_json(row, source), source);
+        }
+    }
+
+    const Tokenizer& tokenizer_;
+    const CorpusOptions options_;
+    int32_t eos_ = -1;
+    Corpus corpus_;
+};
+
+}  // namespace
+
+int64_t Corpus::longest_row() const {
+    int64_t longest = 0;
+    for (int64_t r = 0; r < num_rows(); ++r) longest = std::max(longest, starts[r + 1] - starts[r]);
+    return longest;
+}
+
+int64_t Corpus::target_tokens() const { return static_cast<int64_t>(tokens.size()) - num_rows(); }
+
+std::vector<fs::path> files_of(const std::string& argument, const std::string& flag) {
+    const auto [path, repeat] = split_repeat(argument, flag);
+    std::vector<fs::path> files;
+    if (fs::is_directory(path)) {
+        for (const auto& entry : fs::directory_iterator(path))
+            if (entry.is_regular_file() && is_data_file(entry.path()))
+                files.push_back(entry.path());
+        std::sort(files.begin(), files.end());
+        ENSURE_INPUT(!files.empty(), flag, "{} holds no .txt, .jsonl or .json file", path);
+    } else {
+        files = fs::exists(path) ? std::vector<fs::path>{path} : matches_of(path);
+        ENSURE_INPUT(!files.empty(), flag, "{} does not exist", path);
+        for (const fs::path& file : files)
+            ENSURE_INPUT(is_data_file(file), flag, "{} is no .txt, .jsonl or .json file",
+                         file.string());
+    }
+    const std::vector<fs::path> once = files;
+    for (int i = 1; i < repeat; ++i) files.insert(files.end(), once.begin(), once.end());
+    return files;
+}
+
+Corpus read_corpus(const std::vector<std::string>& paths, const std::string& flag,
+                   const Tokenizer& tokenizer, const CorpusOptions& options) {
+    Reader reader(tokenizer, options);
+    for (const std::string& path : paths)
+        for (const fs::path& file : files_of(path, flag)) reader.read(file);
+    return reader.take();
+}

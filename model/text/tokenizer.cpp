@@ -1,0 +1,197 @@
+#include "model/text/tokenizer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "kernels/core/check.h"
+#include "model/text/byte_alphabet.h"
+#include "model/text/unicode.h"
+#include "model/text/vocabulary.h"
+
+namespace {
+
+// The ids of short pieces seen before: one place per hash, the newest stays. Text repeats its words
+// so often that almost every piece is found here.
+class PieceCache {
+public:
+    static constexpr size_t kMaxBytes = 15, kMaxIds = 6;
+
+    struct Key {
+        uint64_t low = 0, high = 0;  // up to 15 bytes, then the length in the last
+        bool operator==(const Key&) const = default;
+    };
+    struct Entry {
+        Key key;
+        uint32_t owner = 0;  // 0: never used
+        int32_t num_ids = 0;
+        std::array<int32_t, kMaxIds> ids{};
+    };
+
+    static Key key_of(std::string_view piece) {
+        char bytes[16] = {};
+        std::memcpy(bytes, piece.data(), piece.size());
+        bytes[15] = static_cast<char>(piece.size());
+        Key key;
+        std::memcpy(&key.low, bytes, 8);
+        std::memcpy(&key.high, bytes + 8, 8);
+        return key;
+    }
+
+    Entry& place_of(const Key& key) {
+        uint64_t hash = (key.low ^ (key.high * 0x9E3779B97F4A7C15u)) * 0xD6E8FEB86659FD93u;
+        hash ^= hash >> 32;
+        return entries_[(hash * 0xD6E8FEB86659FD93u) >> (64 - kLogEntries)];
+    }
+
+    static PieceCache& of_this_thread() {
+        thread_local PieceCache cache;
+        return cache;
+    }
+
+private:
+    static constexpr int kLogEntries = 15;  // 1.5 MiB
+    std::vector<Entry> entries_ = std::vector<Entry>(size_t{1} << kLogEntries);
+};
+
+uint32_t next_identity() {
+    static std::atomic<uint32_t> last{0};
+    return ++last;
+}
+
+AddedTokenMatcher matcher_of(const TokenizerFiles& files, bool normalized) {
+    std::vector<AddedToken> tokens;
+    for (AddedToken token : files.added) {
+        if (token.normalized != normalized) continue;
+        if (normalized && files.normalize_nfc) token.content = normalize_nfc(token.content);
+        tokens.push_back(std::move(token));
+    }
+    return AddedTokenMatcher(std::move(tokens));
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::from_folder(const std::filesystem::path& folder) {
+    return Tokenizer(read_tokenizer_files(folder));
+}
+
+Tokenizer::Tokenizer(const TokenizerFiles& files)
+    : source_(files.source),
+      merges_(files.merges),
+      added_(matcher_of(files, false)),
+      added_normalized_(matcher_of(files, true)),
+      pre_tokenizer_(files.pre_tokenizer),
+      normalize_nfc_(files.normalize_nfc),
+      bos_(files.bos),
+      eos_(files.eos),
+      pad_(files.pad),
+      prefix_(files.prefix),
+      suffix_(files.suffix),
+      identity_(next_identity()) {
+    set_tokens(files);
+    for (const auto* ids : {&prefix_, &suffix_})
+        for (const int32_t id : *ids)
+            ENSURE_INPUT(has_token(id), source_, "post_processor: id {} has no token", id);
+}
+
+void Tokenizer::set_tokens(const TokenizerFiles& files) {
+    int32_t largest = -1;
+    for (const auto& [token, id] : files.ids) largest = std::max(largest, id);
+    for (const AddedToken& token : files.added) largest = std::max(largest, token.id);
+    token_bytes_.resize(static_cast<size_t>(largest + 1));
+    special_.resize(token_bytes_.size());
+    byte_id_.fill(-1);
+    for (const auto& [token, id] : files.ids) {
+        const auto bytes = alphabet_to_bytes(token);
+        token_bytes_[id] = bytes.value_or(token);
+        if (!bytes) continue;  // no text leads here: only an added token can hold such characters
+        if (bytes->size() == 1) byte_id_[static_cast<uint8_t>((*bytes)[0])] = id;
+        if (files.ignore_merges) whole_pieces_.emplace(*bytes, id);
+    }
+    for (const AddedToken& token : files.added) {
+        const auto written = files.ids.find(token.content);
+        const bool is_own = written != files.ids.end() && written->second == token.id;
+        ENSURE_INPUT(is_own || token_bytes_[token.id].empty(), source_,
+                     "added token \"{}\" has id {}, which belongs to \"{}\"", token.content,
+                     token.id, bytes_to_alphabet(token_bytes_[token.id]));
+        token_bytes_[token.id] = token.content;
+        special_[token.id] = token.special;
+    }
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
+    std::vector<int32_t> ids;
+    encode(text, ids);
+    return ids;
+}
+
+void Tokenizer::encode(std::string_view text, std::vector<int32_t>& out) const {
+    for (const auto& segment : added_.split(text)) {
+        if (segment.id != AddedTokenMatcher::kText) {
+            out.push_back(segment.id);
+        } else {
+            encode_plain(segment.text, out);
+        }
+    }
+}
+
+void Tokenizer::encode_plain(std::string_view text, std::vector<int32_t>& out) const {
+    std::string normalized;
+    if (normalize_nfc_) text = normalized = normalize_nfc(text);
+    for (const auto& segment : added_normalized_.split(text)) {
+        if (segment.id != AddedTokenMatcher::kText) {
+            out.push_back(segment.id);
+            continue;
+        }
+        pre_tokenizer_.for_each_piece(segment.text,
+                                      [&](std::string_view piece) { encode_piece(piece, out); });
+    }
+}
+
+void Tokenizer::encode_piece(std::string_view piece, std::vector<int32_t>& out) const {
+    if (piece.size() > PieceCache::kMaxBytes) return merge_piece(piece, out);
+    const PieceCache::Key key = PieceCache::key_of(piece);
+    PieceCache::Entry& entry = PieceCache::of_this_thread().place_of(key);
+    if (entry.key == key && entry.owner == identity_) {
+        out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.num_ids);
+        return;
+    }
+    const size_t before = out.size();
+    merge_piece(piece, out);
+    const size_t num_ids = out.size() - before;
+    if (num_ids > PieceCache::kMaxIds) return;
+    entry = {.key = key, .owner = identity_, .num_ids = static_cast<int32_t>(num_ids)};
+    std::copy(out.begin() + static_cast<ptrdiff_t>(before), out.end(), entry.ids.begin());
+}
+
+void Tokenizer::merge_piece(std::string_view piece, std::vector<int32_t>& out) const {
+    if (!whole_pieces_.empty()) {
+        const auto found = whole_pieces_.find(piece);
+        if (found != whole_pieces_.end()) {
+            out.push_back(found->second);
+            return;
+        }
+    }
+    std::vector<int32_t> ids(piece.size());
+    for (size_t i = 0; i < piece.size(); ++i) {
+        const auto byte = static_cast<uint8_t>(piece[i]);
+        ids[i] = byte_id_[byte];
+        ENSURE_INPUT(ids[i] >= 0, source_, "the vocabulary has no token for byte 0x{:02X}", byte);
+    }
+    merges_.merge(ids);
+    out.insert(out.end(), ids.begin(), ids.end());
+}
+
+const std::string& Tokenizer::token_bytes(int32_t id) const {
+    ENSURE_INPUT(has_token(id), source_, "found token id {}, expected one of {}", id, vocab_size());
+    return token_bytes_[static_cast<size_t>(id)];
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+    std::string text;
+    for (const int32_t id : ids) {
+        const std::string& bytes = token_bytes(id);
+        if (!skip_special || !special_[static_cast<size_t>(id)]) text += bytes;
+    }
+    return text;
+}

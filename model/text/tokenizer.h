@@ -1,0 +1,80 @@
+// Byte-level byte-pair tokenizer: text to token ids and back, as Hugging Face's `tokenizers` does
+// it for GPT-2, Llama 3, Qwen2, Qwen3 and SmolLM.
+//
+//   text ─▶ added tokens cut out ─▶ NFC (Qwen) ─▶ pieces (PreTokenizer) ─▶ bytes ─▶ merges ─▶ ids
+//
+// Any bytes can be encoded, valid UTF-8 or not; unless the tokenizer normalises or strips white
+// space around an added token, decoding gives the same bytes back.
+//
+// Thread-safe: all methods are const, and what they remember of past pieces is kept per thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "model/text/added_tokens.h"
+#include "model/text/bpe.h"
+#include "model/text/pre_tokenizer.h"
+#include "model/text/tokenizer_files.h"
+
+class Tokenizer {
+public:
+    // Reads the files of the folder (docs/format_tokenizer.md); an InputError names the bad one.
+    static Tokenizer from_folder(const std::filesystem::path& folder);
+    explicit Tokenizer(const TokenizerFiles& files);
+
+    // Adds no special tokens; recognises those written in the text.
+    std::vector<int32_t> encode(std::string_view text) const;
+    void encode(std::string_view text, std::vector<int32_t>& out) const;  // appends
+
+    // An InputError for an id without a token.
+    std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
+    const std::string& token_bytes(int32_t id) const;
+
+    bool has_token(int32_t id) const {
+        return id >= 0 && id < vocab_size() && !token_bytes_[static_cast<size_t>(id)].empty();
+    }
+    bool is_special(int32_t id) const { return has_token(id) && special_[static_cast<size_t>(id)]; }
+    // One more than the largest id; a model's may be larger, padded to a round number.
+    int32_t vocab_size() const { return static_cast<int32_t>(token_bytes_.size()); }
+
+    std::optional<int32_t> bos_id() const { return bos_; }
+    std::optional<int32_t> eos_id() const { return eos_; }
+    std::optional<int32_t> pad_id() const { return pad_; }
+    // What the tokenizer itself puts in front of a text (Llama 3: its BOS) and behind it.
+    const std::vector<int32_t>& prefix_ids() const { return prefix_; }
+    const std::vector<int32_t>& suffix_ids() const { return suffix_; }
+
+private:
+    struct Hash {
+        using is_transparent = void;
+        size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+
+    void set_tokens(const TokenizerFiles& files);
+    void encode_plain(std::string_view text, std::vector<int32_t>& out) const;
+    void encode_piece(std::string_view piece, std::vector<int32_t>& out) const;
+    void merge_piece(std::string_view piece, std::vector<int32_t>& out) const;
+
+    std::string source_;
+    std::vector<std::string> token_bytes_;  // [id], empty where there is no token
+    std::vector<bool> special_;             // [id]
+    std::array<int32_t, 256> byte_id_{};    // [byte], -1 where the vocabulary lacks it
+    MergeTable merges_;
+    std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> whole_pieces_;
+    AddedTokenMatcher added_, added_normalized_;
+    PreTokenizer pre_tokenizer_;
+    bool normalize_nfc_ = false;
+    std::optional<int32_t> bos_, eos_, pad_;
+    std::vector<int32_t> prefix_, suffix_;
+    uint32_t identity_ = 0;  // tells this tokenizer's pieces from another's in the thread's memory
+};

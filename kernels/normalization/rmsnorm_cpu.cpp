@@ -41,7 +41,13 @@ struct Group {
 
 template <typename T>
 void backward_group(const Group<T>& group, int channels) {
-    const auto [grad_input, grad_weight, grad_out, grad_residual, x, weight, rstd] = group;
+    T* grad_input = group.grad_input;
+    float* grad_weight = group.grad_weight;
+    const T* grad_out = group.grad_out;
+    const T* grad_residual = group.grad_residual;
+    const T* x = group.x;
+    const T* weight = group.weight;
+    const float rstd = group.rstd;
     const float sum = sum_in_lanes(
         channels, [=](int64_t d) { return float(grad_out[d]) * float(weight[d]) * float(x[d]); });
     const float slope = rstd * rstd * rstd * sum / static_cast<float>(channels);

@@ -240,6 +240,18 @@ TEST_CASE("layernorm: a NaN stays in its row") {
     for (int i = 0; i < 99; ++i) CHECK(std::isnan(actual.out[i]) == (i / 33 == 1));
 }
 
+TEST_CASE("layernorm_backward: on a GPU, more channels than fit shared memory are an error") {
+    const BackwardCase<float> most({1, 20480}, /*with_residual=*/false);
+    const BackwardCase<float> more({1, 20481}, /*with_residual=*/false);
+    CHECK_NOTHROW(backward(most, tested_device(), run_backward));
+    if (tested_device() == Device::cpu) {
+        CHECK_NOTHROW(backward(more, tested_device(), run_backward));
+    } else {
+        CHECK_THROWS_WITH_AS(backward(more, tested_device(), run_backward),
+                             "layernorm_backward: 20481 channels, expected at most 20480", Error);
+    }
+}
+
 TEST_CASE("layernorm: no rows is a no-op; wrong shapes and missing tensors are errors") {
     CHECK_NOTHROW(layernorm_forward(LayerNormForward<float>{.channels = 4}, test_stream()));
     CHECK_NOTHROW(layernorm_backward(LayerNormBackward<float>{.channels = 4}, test_stream()));

@@ -34,8 +34,9 @@ Transformer<T>::Transformer(const ModelConfig& config, ParameterStore<T>& store,
       plan_(owned(plan_activations<T>(config, limits))),
       arena_(*plan_, stream.device, "activations"),
       activations_(activations_in<T>(arena_, config, limits)),
-      rope_(config.positions == Positions::rope ? rope_table<Real>(config, limits.longest_row)
-                                                : RopeTable<Real>{}) {}
+      rope_(config.positions == Positions::rope
+                ? rope_table<Real>(config, std::max(limits.positions, limits.longest_row))
+                : RopeTable<Real>{}) {}
 
 template <typename T>
 void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, KvCache<T>* cache) {

@@ -19,7 +19,6 @@ Device apply_common_options(const CommonOptions& options) {
     if (options.threads > 0) omp_set_num_threads(options.threads);
     if (options.device.empty()) return default_device();
     const Device device = device_from_name(options.device, "--device");
-    ENSURE_INPUT(device_answers(device), "--device", "{} does not answer, expected {}",
-                 options.device, name_of(default_device()));
+    require_device(device, "--device");
     return device;
 }

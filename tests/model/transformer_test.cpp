@@ -63,6 +63,71 @@ StepResult run_step(const ModelConfig& config, ParameterStore<T>& store,
 
 bool tied(const Parameter& parameter) { return parameter.tied_to.has_value(); }
 
+double loss_of(GoldenModel<double>& golden, const Batch& batch) {
+    Transformer<double> model(golden.folder.config, golden.store, limits_of(batch));
+    std::vector<double> logprob(batch.tokens.size());
+    model.forward(batch);
+    model.head(nullptr, logprob.data());
+    const Targets targets = targets_of(batch);
+    double loss = 0.0;
+    for (size_t n = 0; n < logprob.size(); ++n) loss -= targets.weights[n] * logprob[n];
+    return loss / batch.weight_sum();
+}
+
+// The slope of the loss along a random direction of one parameter against gradient . direction,
+// relative to ||gradient||: central differences of fourth order, whose own error is near 1e-10.
+double directional_error(GoldenModel<double>& golden, const Batch& batch, const StepResult& step,
+                         int parameter) {
+    double* weight = golden.store.weight(parameter);
+    const int64_t count = golden.table[parameter].count;
+    auto direction = normal<double>(count, 0.0, 1.0, /*seed=*/static_cast<uint64_t>(parameter));
+    const std::vector<double>& gradient = step.gradients[static_cast<size_t>(parameter)];
+    double slope = 0.0, gradient_norm = 0.0;
+    for (int64_t i = 0; i < count; ++i) {
+        slope += gradient[i] * direction[i];
+        gradient_norm += gradient[i] * gradient[i];
+    }
+    const std::vector<double> start(weight, weight + count);
+    const auto loss_at = [&](double distance) {
+        for (int64_t i = 0; i < count; ++i) weight[i] = start[i] + distance * direction[i];
+        return loss_of(golden, batch);
+    };
+    const double h = 1e-3 / std::sqrt(static_cast<double>(count));
+    const double difference =
+        (8.0 * (loss_at(h) - loss_at(-h)) - (loss_at(2 * h) - loss_at(-2 * h))) / (12.0 * h);
+    std::copy(start.begin(), start.end(), weight);
+    return std::abs(difference - slope) / std::sqrt(gradient_norm);
+}
+
+// Rows of 1 to 21 random tokens.
+std::vector<std::vector<int32_t>> random_rows(int count, const ModelConfig& config) {
+    std::vector<std::vector<int32_t>> rows;
+    for (int r = 0; r < count; ++r) {
+        std::vector<int32_t> row;
+        const int length = 1 + (r * 8 + 5) % 21;
+        for (const double value : normal_doubles(length, 0.0, 1000.0, 100 + r))
+            row.push_back(static_cast<int32_t>(std::abs(value)) % config.vocab_size);
+        rows.push_back(row);
+    }
+    return rows;
+}
+
+std::vector<Batch> cut(const std::vector<std::vector<int32_t>>& rows, size_t rows_per_batch) {
+    std::vector<Batch> batches;
+    for (size_t r = 0; r < rows.size(); ++r) {
+        if (r % rows_per_batch == 0) batches.emplace_back();
+        batches.back().append_row(rows[r], {}, static_cast<int32_t>(r));
+    }
+    return batches;
+}
+
+std::vector<double> all_gradients(const StepResult& step) {
+    std::vector<double> all;
+    for (const auto& gradient : step.gradients)
+        all.insert(all.end(), gradient.begin(), gradient.end());
+    return all;
+}
+
 }  // namespace
 
 TEST_CASE("transformer: fp32 logits, loss and gradients are those of transformers") {
@@ -99,4 +164,104 @@ TEST_CASE("transformer: bf16 errs at most twice as much as PyTorch in bf16") {
                   2.0 * golden.number({"bf16_error", "grad", parameter}));
         }
     }
+}
+
+TEST_CASE("transformer: double gradients are the finite differences of the loss") {
+    for (const std::string& name : kGoldenModels) {
+        CAPTURE(name);
+        GoldenModel<double> golden(name);
+        const Batch batch = golden.batch();
+        const StepResult step = run_step(golden.folder.config, golden.store, {batch});
+        for (int p = 0; p < golden.table.size(); ++p) {
+            if (tied(golden.table[p])) continue;
+            const std::string parameter = golden.table[p].name;
+            CAPTURE(parameter);
+            CHECK(directional_error(golden, batch, step, p) <= 1e-6);
+        }
+    }
+}
+
+// Sums of the same numbers in another order: a few float epsilons.
+TEST_CASE("transformer: gradients do not depend on how a batch is cut") {
+    for (const std::string& name : kGoldenModels) {
+        CAPTURE(name);
+        GoldenModel<float> golden(name);
+        const std::vector<std::vector<int32_t>> rows = random_rows(64, golden.folder.config);
+        const StepResult whole = run_step(golden.folder.config, golden.store, cut(rows, 64));
+        for (const size_t rows_per_batch : {size_t{1}, size_t{4}, size_t{27}}) {
+            CAPTURE(rows_per_batch);
+            const StepResult step =
+                run_step(golden.folder.config, golden.store, cut(rows, rows_per_batch));
+            CHECK(relative_norm_error(all_gradients(step), all_gradients(whole)) <= 1e-6);
+            CHECK(std::abs(step.loss - whole.loss) <= 1e-6 * whole.loss);
+        }
+    }
+}
+
+TEST_CASE(
+    "transformer: dropout falls alike however the batch is cut, and the gradient is of the "
+    "masked loss") {
+    GoldenModel<float> golden("llama");
+    const DropoutOptions dropout{.probability = 0.2, .key = {7, 9}};
+    const auto rows = random_rows(16, golden.folder.config);
+    const StepResult whole = run_step(golden.folder.config, golden.store, cut(rows, 16), dropout);
+    const StepResult single = run_step(golden.folder.config, golden.store, cut(rows, 1), dropout);
+    CHECK(relative_norm_error(all_gradients(single), all_gradients(whole)) <= 1e-6);
+    const StepResult without = run_step(golden.folder.config, golden.store, cut(rows, 16));
+    CHECK(std::abs(without.loss - whole.loss) > 1e-3);
+}
+
+TEST_CASE("transformer: a step repeats bit for bit, with one thread or two") {
+    GoldenModel<float> golden("smollm");
+    const auto rows = random_rows(8, golden.folder.config);
+    const auto gradients = [&] {
+        return all_gradients(run_step(golden.folder.config, golden.store, cut(rows, 8)));
+    };
+    const auto first = gradients();
+    CHECK(same_bits(first, gradients()));
+    CHECK(same_bits(first, with_threads(1, gradients)));
+}
+
+TEST_CASE("transformer: a cache changes no logits") {
+    for (const std::string& name : kGoldenModels) {
+        CAPTURE(name);
+        GoldenModel<float> golden(name);
+        const ModelConfig& config = golden.folder.config;
+        const auto rows = random_rows(3, config);
+        Batch batch = cut(rows, 3).front();
+        Transformer<float> model(config, golden.store, limits_of(batch));
+        model.forward(batch);
+        std::vector<float> whole(batch.tokens.size() * config.vocab_size);
+        model.logits(0, batch.num_tokens(), whole.data());
+
+        // The same rows in pieces of three tokens, those that are longer than the others alone.
+        KvCache<float> cache(config, 3, batch.longest_row());
+        std::vector<float> last(config.vocab_size);
+        for (int64_t first = 0; first < batch.longest_row(); first += 3) {
+            Batch piece;
+            for (const auto& row : rows) {
+                const auto from = std::min<size_t>(row.size(), static_cast<size_t>(first));
+                const auto count = std::min<size_t>(3, row.size() - from);
+                piece.append_row(std::span(row).subspan(from, count), {}, 0);
+            }
+            model.forward(piece, {}, &cache);
+            for (int r = 0; r < 3; ++r) {
+                const int32_t count = piece.row_starts[r + 1] - piece.row_starts[r];
+                if (count == 0) continue;
+                model.logits(piece.row_starts[r + 1] - 1, 1, last.data());
+                const int64_t at = batch.row_starts[r] + first + count - 1;
+                const std::vector<float> expected(whole.begin() + at * config.vocab_size,
+                                                  whole.begin() + (at + 1) * config.vocab_size);
+                CHECK(max_relative_error(last, expected) <= 1e-5);
+            }
+        }
+    }
+}
+
+TEST_CASE("transformer: a batch beyond the plan is refused") {
+    GoldenModel<float> golden("gpt2");
+    const Batch batch = golden.batch();
+    Transformer<float> model(golden.folder.config, golden.store,
+                             {.tokens = batch.num_tokens() - 1, .longest_row = 64});
+    CHECK_THROWS_AS(model.forward(batch), Error);
 }

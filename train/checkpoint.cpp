@@ -1,0 +1,193 @@
+#include "train/checkpoint.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "kernels/core/check.h"
+#include "model/io/atomic_file.h"
+#include "model/io/json.h"
+#include "model/io/safetensors.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kPrefix = "checkpoint-";
+constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kStateFile = "state.json";
+constexpr const char* kFormat = "fettle-checkpoint-1";
+
+template <typename Value>
+nlohmann::ordered_json or_null(const std::optional<Value>& value) {
+    return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
+}
+
+std::string state_json(const TrainState& state) {
+    const nlohmann::ordered_json json = {{"format", kFormat},
+                                         {"step", state.step},
+                                         {"tokens", state.tokens},
+                                         {"loss_sum", state.loss_sum},
+                                         {"loss_count", state.loss_count},
+                                         {"tokens_since_log", state.tokens_since_log},
+                                         {"seconds", state.seconds},
+                                         {"seconds_since_log", state.seconds_since_log},
+                                         {"best_metric", or_null(state.best_metric)},
+                                         {"best_step", or_null(state.best_step)},
+                                         {"evaluations_since_best", state.evaluations_since_best},
+                                         {"settings", state.settings},
+                                         {"input_hashes", state.input_hashes}};
+    return json.dump(2) + "\n";
+}
+
+TrainState read_state(const fs::path& file) {
+    const auto json = read_json_file(file);
+    const JsonObject object(json, file.string());
+    if (object.string("format") != kFormat) object.refuse("format", kFormat);
+    TrainState state{.step = object.integer("step"),
+                     .tokens = object.integer("tokens"),
+                     .loss_sum = object.number("loss_sum"),
+                     .loss_count = object.integer("loss_count"),
+                     .tokens_since_log = object.integer("tokens_since_log"),
+                     .seconds = object.number("seconds"),
+                     .seconds_since_log = object.number("seconds_since_log"),
+                     .evaluations_since_best = object.integer("evaluations_since_best"),
+                     .settings = object.string("settings")};
+    if (object.has("best_metric")) state.best_metric = object.number("best_metric");
+    if (object.has("best_step")) state.best_step = object.integer("best_step");
+    const auto hashes = json.find("input_hashes");
+    if (hashes == json.end() || !hashes->is_object()) object.refuse("input_hashes", "an object");
+    for (const auto& [name, hash] : hashes->items())
+        state.input_hashes[name] = hash.is_string() ? hash.get<std::string>() : "";
+    return state;
+}
+
+// The roles that a checkpoint keeps beside the model, with the prefix of their tensors' names.
+std::vector<std::pair<Role, std::string>> kept_roles(bool master) {
+    std::vector<std::pair<Role, std::string>> roles = {{Role::moment1, "moment1."},
+                                                       {Role::moment2, "moment2."}};
+    if (master) roles.emplace_back(Role::master, "master.");
+    return roles;
+}
+
+// Role::master of a store whose weights are their own masters is the weights.
+template <typename T>
+const Accumulator<T>* elements(const ParameterStore<T>& store, Role role, int parameter) {
+    if constexpr (std::is_same_v<T, Accumulator<T>>)
+        if (role == Role::master) return store.weight(parameter);
+    return store.at(role, parameter);
+}
+
+template <typename T>
+std::vector<TensorToWrite> optimizer_tensors(const ParameterStore<T>& store, bool master) {
+    std::vector<TensorToWrite> tensors;
+    for (const auto& [role, prefix] : kept_roles(master)) {
+        for (int p = 0; p < store.table().size(); ++p) {
+            const Parameter& parameter = store.table()[p];
+            if (parameter.tied_to) continue;
+            const float* from = elements(store, role, p);
+            tensors.push_back({.name = prefix + parameter.name,
+                               .type = TensorType::f32,
+                               .shape = parameter.shape,
+                               .fill = [from](int64_t first, std::span<std::byte> bytes) {
+                                   std::memcpy(bytes.data(), from + first, bytes.size());
+                               }});
+        }
+    }
+    return tensors;
+}
+
+template <typename T>
+void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
+               const std::string& prefix) {
+    for (int p = 0; p < store.table().size(); ++p) {
+        const Parameter& parameter = store.table()[p];
+        if (parameter.tied_to) continue;
+        const StoredTensor* tensor = file.find(prefix + parameter.name);
+        ENSURE_INPUT(tensor, file.path().string(), "has no tensor {}", prefix + parameter.name);
+        ENSURE_INPUT(tensor->type == TensorType::f32 && tensor->shape == parameter.shape,
+                     file.path().string(), "{}: found shape {}, expected fp32 {}", tensor->name,
+                     shape_text(tensor->shape), shape_text(parameter.shape));
+        auto* to = const_cast<Accumulator<T>*>(elements(store, role, p));
+        std::memcpy(to, tensor->bytes.data(), tensor->bytes.size());
+        if constexpr (!std::is_same_v<T, Accumulator<T>>)
+            if (role == Role::master)
+                for (int64_t i = 0; i < parameter.count; ++i)
+                    store.weight(p)[i] = static_cast<T>(to[i]);
+    }
+}
+
+void remove_old(const fs::path& run_folder, int64_t keep, std::optional<int64_t> best_step) {
+    if (keep == 0) return;
+    std::vector<int64_t> steps = checkpoint_steps(run_folder);
+    if (best_step) std::erase(steps, *best_step);
+    for (size_t i = 0; i + static_cast<size_t>(keep) < steps.size(); ++i) {
+        const fs::path old = checkpoint_path(run_folder, steps[i]);
+        // Its state goes first: a checkpoint that is half removed is no longer complete.
+        fs::remove(old / kStateFile);
+        fs::remove_all(old);
+    }
+}
+
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& run_folder, int64_t step) {
+    return run_folder / (kPrefix + std::to_string(step));
+}
+
+std::vector<int64_t> checkpoint_steps(const fs::path& run_folder) {
+    std::vector<int64_t> steps;
+    if (!fs::is_directory(run_folder)) return steps;
+    for (const auto& entry : fs::directory_iterator(run_folder)) {
+        const std::string name = entry.path().filename().string();
+        if (name.rfind(kPrefix, 0) != 0 || !fs::exists(entry.path() / kStateFile)) continue;
+        int64_t step = 0;
+        const char* end = name.data() + name.size();
+        const auto [rest, error] = std::from_chars(name.data() + std::strlen(kPrefix), end, step);
+        if (error == std::errc{} && rest == end) steps.push_back(step);
+    }
+    std::sort(steps.begin(), steps.end());
+    return steps;
+}
+
+template <typename T>
+void save_checkpoint(const ModelConfig& config, const ParameterStore<T>& store,
+                     const TrainState& state, const CheckpointArgs& args) {
+    const fs::path final_path = checkpoint_path(args.folder, state.step);
+    if (fs::exists(final_path / kStateFile)) return;  // the same step was saved already
+    fs::remove_all(final_path);
+    AtomicFolder folder(final_path);
+    save_model(config, store,
+               {.folder = folder.path(), .type = args.type, .tokenizer_from = args.tokenizer_from});
+    write_safetensors(folder.path() / kOptimizerFile,
+                      optimizer_tensors(store, args.type != TensorType::f32));
+    write_file(folder.path() / kStateFile, state_json(state));
+    folder.commit();
+    remove_old(args.folder, args.keep, state.best_step);
+}
+
+template <typename T>
+TrainState load_checkpoint(const fs::path& checkpoint, ParameterStore<T>& store) {
+    ENSURE_INPUT(fs::exists(checkpoint / kStateFile), checkpoint.string(),
+                 "is no complete checkpoint: it has no {}", kStateFile);
+    const ModelFolder folder = open_model_folder(checkpoint);
+    load_weights(folder, store);
+    const SafetensorsFile file(checkpoint / kOptimizerFile);
+    for (const auto& [role, prefix] : kept_roles(stored_type(folder) != TensorType::f32))
+        load_role(file, store, role, prefix);
+    return read_checkpoint_state(checkpoint);
+}
+
+TrainState read_checkpoint_state(const fs::path& checkpoint) {
+    ENSURE_INPUT(fs::exists(checkpoint / kStateFile), checkpoint.string(),
+                 "is no complete checkpoint: it has no {}", kStateFile);
+    return read_state(checkpoint / kStateFile);
+}
+
+#define INSTANTIATE(T)                                                                             \
+    template void save_checkpoint(const ModelConfig&, const ParameterStore<T>&, const TrainState&, \
+                                  const CheckpointArgs&);                                          \
+    template TrainState load_checkpoint(const std::filesystem::path&, ParameterStore<T>&);
+INSTANTIATE(float)
+INSTANTIATE(bf16)

@@ -13,7 +13,7 @@
 struct BatchLimits {
     int64_t tokens = 0;       // N of the largest micro-batch
     int64_t longest_row = 0;  // tokens
-    int64_t positions = 0;    // beyond a batch's rows where a cache goes before them; 0: longest_row
+    int64_t positions = 0;    // with a cache: of the rows it holds; 0: longest_row
     bool backward = false;    // keep what the backward pass reads
     bool dropout = false;
 };

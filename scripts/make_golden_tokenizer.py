@@ -107,9 +107,10 @@ def small_tokenizers(strings):
     description = json.loads(llama3.to_str())
     # A token that no merge makes: only ignore_merges finds it.
     model = description["model"]
-    added = [token["id"] for token in description["added_tokens"]]
-    free = max([*model["vocab"].values(), *added]) + 1
-    model["vocab"]["Ġcannot"] = free
+    # Added tokens have the ids behind the vocabulary, so they make room.
+    for token in description["added_tokens"]:
+        token["id"] += token["content"] not in model["vocab"]
+    model["vocab"]["Ġcannot"] = len(model["vocab"])
     model["ignore_merges"] = True
     llama3 = Tokenizer.from_str(json.dumps(description))
     llama3.post_processor = processors.Sequence([

@@ -17,25 +17,50 @@ namespace {
 constexpr const char* kPrefix = "checkpoint-";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kStateFile = "state.json";
+constexpr const char* kFormat = "fettle-checkpoint-1";
+
+template <typename Value>
+nlohmann::ordered_json or_null(const std::optional<Value>& value) {
+    return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
+}
 
 std::string state_json(const TrainState& state) {
-    const nlohmann::ordered_json json = {
-        {"format", "fettle-checkpoint-1"}, {"step", state.step},
-        {"tokens", state.tokens},          {"loss_sum", state.loss_sum},
-        {"loss_count", state.loss_count},  {"seconds", state.seconds},
-        {"settings", state.settings}};
+    const nlohmann::ordered_json json = {{"format", kFormat},
+                                         {"step", state.step},
+                                         {"tokens", state.tokens},
+                                         {"loss_sum", state.loss_sum},
+                                         {"loss_count", state.loss_count},
+                                         {"tokens_since_log", state.tokens_since_log},
+                                         {"seconds", state.seconds},
+                                         {"seconds_since_log", state.seconds_since_log},
+                                         {"best_metric", or_null(state.best_metric)},
+                                         {"best_step", or_null(state.best_step)},
+                                         {"evaluations_since_best", state.evaluations_since_best},
+                                         {"settings", state.settings},
+                                         {"input_hashes", state.input_hashes}};
     return json.dump(2) + "\n";
 }
 
 TrainState read_state(const fs::path& file) {
     const auto json = read_json_file(file);
     const JsonObject object(json, file.string());
-    return {.step = object.integer("step"),
-            .tokens = object.integer("tokens"),
-            .loss_sum = object.number("loss_sum"),
-            .loss_count = object.integer("loss_count"),
-            .seconds = object.number("seconds"),
-            .settings = object.string("settings")};
+    if (object.string("format") != kFormat) object.refuse("format", kFormat);
+    TrainState state{.step = object.integer("step"),
+                     .tokens = object.integer("tokens"),
+                     .loss_sum = object.number("loss_sum"),
+                     .loss_count = object.integer("loss_count"),
+                     .tokens_since_log = object.integer("tokens_since_log"),
+                     .seconds = object.number("seconds"),
+                     .seconds_since_log = object.number("seconds_since_log"),
+                     .evaluations_since_best = object.integer("evaluations_since_best"),
+                     .settings = object.string("settings")};
+    if (object.has("best_metric")) state.best_metric = object.number("best_metric");
+    if (object.has("best_step")) state.best_step = object.integer("best_step");
+    const auto hashes = json.find("input_hashes");
+    if (hashes == json.end() || !hashes->is_object()) object.refuse("input_hashes", "an object");
+    for (const auto& [name, hash] : hashes->items())
+        state.input_hashes[name] = hash.is_string() ? hash.get<std::string>() : "";
+    return state;
 }
 
 // The roles that a checkpoint keeps beside the model, with the prefix of their tensors' names.
@@ -93,9 +118,10 @@ void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
     }
 }
 
-void remove_old(const fs::path& run_folder, int64_t keep) {
+void remove_old(const fs::path& run_folder, int64_t keep, std::optional<int64_t> best_step) {
     if (keep == 0) return;
     std::vector<int64_t> steps = checkpoint_steps(run_folder);
+    if (best_step) std::erase(steps, *best_step);
     for (size_t i = 0; i + static_cast<size_t>(keep) < steps.size(); ++i) {
         const fs::path old = checkpoint_path(run_folder, steps[i]);
         // Its state goes first: a checkpoint that is half removed is no longer complete.
@@ -138,7 +164,7 @@ void save_checkpoint(const ModelConfig& config, const ParameterStore<T>& store,
                       optimizer_tensors(store, args.type != TensorType::f32));
     write_file(folder.path() / kStateFile, state_json(state));
     folder.commit();
-    remove_old(args.folder, args.keep);
+    remove_old(args.folder, args.keep, state.best_step);
 }
 
 template <typename T>
@@ -150,6 +176,12 @@ TrainState load_checkpoint(const fs::path& checkpoint, ParameterStore<T>& store)
     const SafetensorsFile file(checkpoint / kOptimizerFile);
     for (const auto& [role, prefix] : kept_roles(stored_type(folder) != TensorType::f32))
         load_role(file, store, role, prefix);
+    return read_checkpoint_state(checkpoint);
+}
+
+TrainState read_checkpoint_state(const fs::path& checkpoint) {
+    ENSURE_INPUT(fs::exists(checkpoint / kStateFile), checkpoint.string(),
+                 "is no complete checkpoint: it has no {}", kStateFile);
     return read_state(checkpoint / kStateFile);
 }
 

@@ -45,6 +45,9 @@ void save_checkpoint(const ModelConfig& config, const ParameterStore<T>& store,
 template <typename T>
 TrainState load_checkpoint(const std::filesystem::path& checkpoint, ParameterStore<T>& store);
 
+// Its state alone.
+TrainState read_checkpoint_state(const std::filesystem::path& checkpoint);
+
 // The steps of the complete checkpoints in a run's folder, smallest first.
 std::vector<int64_t> checkpoint_steps(const std::filesystem::path& run_folder);
 std::filesystem::path checkpoint_path(const std::filesystem::path& run_folder, int64_t step);

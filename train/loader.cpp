@@ -12,7 +12,8 @@ namespace {
 // Rows over which packing looks for a pack with room: packs stay near their rows' order.
 constexpr size_t kPackingWindow = 1000;
 
-// A permutation of 0 .. count - 1 that depends on seed and epoch only (Fisher-Yates).
+}  // namespace
+
 std::vector<int64_t> permutation(int64_t count, uint64_t seed, int64_t epoch) {
     const PhiloxKey key{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
     std::vector<int64_t> order(static_cast<size_t>(count));
@@ -30,8 +31,6 @@ std::vector<int64_t> permutation(int64_t count, uint64_t seed, int64_t epoch) {
     }
     return order;
 }
-
-}  // namespace
 
 Loader::Loader(const Corpus& corpus, const LoaderOptions& options)
     : corpus_(corpus), options_(options) {

@@ -24,6 +24,9 @@ struct GlobalBatch {
     double epoch = 0.0;  // how many epochs are done after this step
 };
 
+// A permutation of 0 .. count - 1 that depends on seed and epoch only (Fisher-Yates).
+std::vector<int64_t> permutation(int64_t count, uint64_t seed, int64_t epoch);
+
 class Loader {
 public:
     // Borrows the corpus.

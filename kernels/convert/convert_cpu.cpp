@@ -8,8 +8,9 @@ namespace on_cpu {
 template <typename To, typename From>
 void convert(const Convert<To, From>& args, StreamView) {
     parallel_for(args.count, 16384, [&](int64_t begin, int64_t end) {
-#pragma omp simd
-        for (int64_t i = begin; i < end; ++i) args.out[i] = static_cast<To>(args.input[i]);
+        const From* __restrict__ input = args.input;
+        To* __restrict__ out = args.out;
+        for (int64_t i = begin; i < end; ++i) out[i] = static_cast<To>(input[i]);
     });
 }
 

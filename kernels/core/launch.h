@@ -25,10 +25,10 @@
 namespace FETTLE_DEVICE {
 
 struct LaunchShape {
-    dim3 grid;
-    dim3 block;
+    dim3 grid{};
+    dim3 block{};
     size_t shared_bytes = 0;  // dynamic
-    StreamView stream;
+    StreamView stream{};
 };
 
 template <typename T>

@@ -42,7 +42,10 @@ Softmax softmax_of(const float* logits, int64_t count) {
         // Nothing but -infinity so far: subtracting it would make NaNs, subtracting 0 makes zeros.
         const float shift = larger == kMinusInfinity ? 0.0f : larger;
         if (larger > largest) sum *= exp_fast(largest - shift);
-        sum += sum_in_lanes(size, [block, shift](int64_t v) { return exp_fast(block[v] - shift); });
+        float terms[kBlock];
+#pragma omp simd
+        for (int64_t v = 0; v < size; ++v) terms[v] = exp_fast(block[v] - shift);
+        sum += sum_in_lanes(size, [&terms](int64_t v) { return terms[v]; });
         largest = larger;
     }
     return {largest == kMinusInfinity ? 0.0f : largest, sum};
@@ -54,7 +57,7 @@ void write_gradient(T* grad_logits, const float* logits, int64_t count, const So
     const float shift = softmax.largest;
     const float scale = -grad_logprob / softmax.sum;
 #pragma omp simd
-    for (int64_t v = 0; v < count; ++v) grad_logits[v] = T(scale * exp_fast(logits[v] - shift));
+    for (int64_t v = 0; v < count; ++v) store(grad_logits[v], scale * exp_fast(logits[v] - shift));
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ struct Dropout {
     const int32_t* positions = nullptr;  // [N]
     int64_t rows = 0;                    // N
     int channels = 0;                    // C
-    PhiloxKey key;                       // from the seed and the optimiser step
+    PhiloxKey key = {};                  // from the seed and the optimiser step
     uint32_t site = 0;                   // which place of the model: unique per layer and branch;
                                          // below 2^24
     double probability = 0.0;            // in [0, 1)

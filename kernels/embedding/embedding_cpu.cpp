@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "kernels/core/parallel.h"
+#include "kernels/core/simd.h"
 #include "kernels/embedding/embedding.h"
 
 namespace on_cpu {
@@ -44,7 +45,8 @@ void embedding_forward(const EmbeddingForward<T>& args, StreamView) {
             }
             const T* position = args.position_table + args.positions[n] * channels;  // [C]
 #pragma omp simd
-            for (int64_t c = 0; c < channels; ++c) out[c] = T(float(token[c]) + float(position[c]));
+            for (int64_t c = 0; c < channels; ++c)
+                store(out[c], float(token[c]) + float(position[c]));
         }
     });
 }

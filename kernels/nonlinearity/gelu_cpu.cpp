@@ -35,7 +35,7 @@ template <typename T>
 void gelu_forward(const GeluForward<T>& args, StreamView) {
     parallel_for(args.count, kGrain, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-        for (int64_t i = begin; i < end; ++i) args.out[i] = T(gelu(float(args.input[i])));
+        for (int64_t i = begin; i < end; ++i) store(args.out[i], gelu(float(args.input[i])));
     });
 }
 
@@ -44,7 +44,8 @@ void gelu_backward(const GeluBackward<T>& args, StreamView) {
     parallel_for(args.count, kGrain, [&](int64_t begin, int64_t end) {
 #pragma omp simd
         for (int64_t i = begin; i < end; ++i)
-            args.grad_input[i] = T(float(args.grad_out[i]) * gelu_derivative(float(args.input[i])));
+            store(args.grad_input[i],
+                  float(args.grad_out[i]) * gelu_derivative(float(args.input[i])));
     });
 }
 

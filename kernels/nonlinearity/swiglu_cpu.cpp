@@ -3,8 +3,8 @@
 // Threads   pieces of consecutive rows; the compiler vectorises along a row.
 // Traffic   forward reads 2NI elements and writes NI, backward reads 3NI and writes 2NI.
 //           Memory-bound in float, bound by the exp and the division in bf16.
-// Numerics  1 - s is e * s with e = exp(-gate). Below a gate of -80 s is taken at -80 (2e-35), so
-//           that e stays finite.
+// Numerics  1 - s is e * s with e = exp(-gate). The backward takes gates below -80, where silu and
+//           its slope are 0 to 1e-32, as -80, so that e stays finite.
 // Requires  grad_gate_up is gate_up or does not overlap it.
 
 #include <algorithm>
@@ -31,7 +31,7 @@ void swiglu_forward(const SwigluForward<T>& args, StreamView) {
 #pragma omp simd
             for (int i = 0; i < args.channels; ++i) {
                 const float x = float(gate[i]);
-                out[i] = T(x * sigmoid_fast(x) * float(up[i]));
+                store(out[i], x * sigmoid_fast(x) * float(up[i]));
             }
         }
     });
@@ -48,13 +48,13 @@ void swiglu_backward(const SwigluBackward<T>& args, StreamView) {
             T* grad_up = grad_gate + args.channels;                    // [I]
 #pragma omp simd
             for (int i = 0; i < args.channels; ++i) {
-                const float x = float(gate[i]);
+                const float x = float(gate[i]) < -80.0f ? -80.0f : float(gate[i]);
                 const float grad = float(grad_out[i]);
-                const float e = exp_fast(x < -80.0f ? 80.0f : -x);
+                const float e = exp_fast(-x);
                 const float s = 1.0f / (1.0f + e);
                 const float grad_of_gate = grad * float(up[i]) * (s + x * s * (e * s));
-                grad_gate[i] = T(grad_of_gate);
-                grad_up[i] = T(grad * (x * s));
+                store(grad_gate[i], grad_of_gate);
+                store(grad_up[i], grad * (x * s));
             }
         }
     });

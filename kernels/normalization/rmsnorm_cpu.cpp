@@ -12,6 +12,7 @@
 
 #include "kernels/core/lanes.h"
 #include "kernels/core/parallel.h"
+#include "kernels/core/simd.h"
 #include "kernels/normalization/rmsnorm.h"
 
 namespace on_cpu {
@@ -23,7 +24,7 @@ float forward_group(T* out, const T* x, const T* weight, int channels, double ep
     const float sum = sum_in_lanes(channels, [x](int64_t d) { return float(x[d]) * float(x[d]); });
     const auto rstd = static_cast<float>(1.0 / std::sqrt(double{sum} / channels + epsilon));
 #pragma omp simd
-    for (int d = 0; d < channels; ++d) out[d] = T(float(x[d]) * rstd * float(weight[d]));
+    for (int d = 0; d < channels; ++d) store(out[d], float(x[d]) * rstd * float(weight[d]));
     return rstd;
 }
 
@@ -40,7 +41,13 @@ struct Group {
 
 template <typename T>
 void backward_group(const Group<T>& group, int channels) {
-    const auto [grad_input, grad_weight, grad_out, grad_residual, x, weight, rstd] = group;
+    T* grad_input = group.grad_input;
+    float* grad_weight = group.grad_weight;
+    const T* grad_out = group.grad_out;
+    const T* grad_residual = group.grad_residual;
+    const T* x = group.x;
+    const T* weight = group.weight;
+    const float rstd = group.rstd;
     const float sum = sum_in_lanes(
         channels, [=](int64_t d) { return float(grad_out[d]) * float(weight[d]) * float(x[d]); });
     const float slope = rstd * rstd * rstd * sum / static_cast<float>(channels);
@@ -49,12 +56,13 @@ void backward_group(const Group<T>& group, int channels) {
     if (grad_residual == nullptr) {
 #pragma omp simd
         for (int d = 0; d < channels; ++d)
-            grad_input[d] = T(rstd * (float(grad_out[d]) * float(weight[d])) - slope * float(x[d]));
+            store(grad_input[d],
+                  rstd * (float(grad_out[d]) * float(weight[d])) - slope * float(x[d]));
     } else {
 #pragma omp simd
         for (int d = 0; d < channels; ++d)
-            grad_input[d] = T(rstd * (float(grad_out[d]) * float(weight[d])) - slope * float(x[d]) +
-                              float(grad_residual[d]));
+            store(grad_input[d], rstd * (float(grad_out[d]) * float(weight[d])) -
+                                     slope * float(x[d]) + float(grad_residual[d]));
     }
 }
 
@@ -70,7 +78,7 @@ void rmsnorm_forward(const RmsNormForward<T>& args, StreamView) {
                 const T* branch = args.branch + n * args.input_stride;    // [G, D]
                 T* residual = args.residual_out + n * args.input_stride;  // [G, D]
 #pragma omp simd
-                for (int c = 0; c < width; ++c) residual[c] = T(float(x[c]) + float(branch[c]));
+                for (int c = 0; c < width; ++c) store(residual[c], float(x[c]) + float(branch[c]));
                 x = residual;
             }
             T* out = args.out + n * args.out_stride;  // [G, D]

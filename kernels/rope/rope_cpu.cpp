@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "kernels/core/parallel.h"
+#include "kernels/core/simd.h"
 #include "kernels/rope/rope.h"
 
 namespace on_cpu {
@@ -27,8 +28,8 @@ void rope(const Rope<T>& args, StreamView) {
                     const float first = float(head[d]);
                     const float second = float(head[d + half]);
                     const float s = sign * sin[d];
-                    head[d] = T(first * cos[d] - second * s);
-                    head[d + half] = T(second * cos[d] + first * s);
+                    store(head[d], first * cos[d] - second * s);
+                    store(head[d + half], second * cos[d] + first * s);
                 }
             }
         }

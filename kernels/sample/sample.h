@@ -32,7 +32,7 @@ struct Sample {
     int top_k = 0;                         // 0: off
     float top_p = 1.0f;                    // in (0, 1]
     float repetition_penalty = 1.0f;       // > 0
-    PhiloxKey key;                         // from the seed
+    PhiloxKey key = {};                    // from the seed
 };
 
 // Runs on the stream's device; allocates nothing.

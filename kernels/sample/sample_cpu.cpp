@@ -23,7 +23,11 @@ constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 class Ranking {
 public:
     Ranking(const float* logits, int32_t* order, int64_t vocabulary, double temperature)
-        : logits_(logits), order_(order), limit_(vocabulary), temperature_(temperature) {
+        : logits_(logits),
+          order_(order),
+          vocabulary_(vocabulary),
+          limit_(vocabulary),
+          temperature_(temperature) {
         std::iota(order, order + vocabulary, 0);
         largest_ = *std::max_element(logits, logits + vocabulary);
     }
@@ -48,14 +52,16 @@ private:
             return logits_[a] > logits_[b] || (logits_[a] == logits_[b] && a < b);
         };
         const int64_t end = std::min(limit_, std::max<int64_t>(64, 8 * (rank + 1)));
-        if (end < limit_) std::nth_element(order_ + sorted_, order_ + end, order_ + limit_, before);
+        if (end < vocabulary_)
+            std::nth_element(order_ + sorted_, order_ + end, order_ + vocabulary_, before);
         std::sort(order_ + sorted_, order_ + end, before);
         sorted_ = end;
     }
 
     const float* logits_;  // [V]
     int32_t* order_;       // [V]
-    int64_t limit_;
+    int64_t vocabulary_;
+    int64_t limit_;  // tokens that can still be drawn
     double temperature_;
     float largest_ = kMinusInfinity;
     int64_t sorted_ = 0;

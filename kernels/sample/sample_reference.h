@@ -8,19 +8,23 @@
 
 #include "kernels/sample/sample.h"
 
-inline int32_t sample_row_reference(const Sample& args, int row) {
-    const auto size = static_cast<size_t>(args.vocabulary);
+// The row's logits after the repetition penalty.
+inline std::vector<float> penalised_logits(const Sample& args, int row) {
     const float* original = args.logits + row * args.vocabulary;  // [V]
-    std::vector<float> logits(original, original + size);
-    if (args.seen_starts != nullptr) {
-        for (int64_t i = args.seen_starts[row]; i < args.seen_starts[row + 1]; ++i) {
-            const int32_t token = args.seen[i];
-            logits[token] = original[token] > 0.0f ? original[token] / args.repetition_penalty
-                                                   : original[token] * args.repetition_penalty;
-        }
+    std::vector<float> logits(original, original + args.vocabulary);
+    if (args.seen_starts == nullptr) return logits;
+    for (int64_t i = args.seen_starts[row]; i < args.seen_starts[row + 1]; ++i) {
+        const int32_t token = args.seen[i];
+        logits[token] = original[token] > 0.0f ? original[token] / args.repetition_penalty
+                                               : original[token] * args.repetition_penalty;
     }
+    return logits;
+}
+
+inline int32_t sample_row_reference(const Sample& args, int row) {
+    const std::vector<float> logits = penalised_logits(args, row);
     std::vector<int32_t> order;  // tokens that can be drawn, most probable first
-    for (size_t v = 0; v < size; ++v)
+    for (size_t v = 0; v < logits.size(); ++v)
         if (logits[v] > -std::numeric_limits<float>::infinity())
             order.push_back(static_cast<int32_t>(v));
     std::stable_sort(order.begin(), order.end(),

@@ -41,7 +41,7 @@ struct Meeting {
 struct Warp {
     uint32_t ready = 0;   // lanes that can run
     uint32_t living = 0;  // lanes that have not returned
-    Meeting meetings[4];  // of disjoint masks
+    Meeting meetings[8];  // under way at once, each for other lanes
 };
 
 struct Barrier {
@@ -73,9 +73,13 @@ extern constinit thread_local Block* block;  // null: this OS thread has not run
 // scheduler.cpp
 void run_block();                                    // runs `block`; its error says how it ended
 void wait_for_others(Waiting waiting, Place place);  // runs other threads until made ready
-[[noreturn]] void fail(const std::string& message);  // ends the block from within a thread
-std::string name_of(const Thread& thread);           // "block (1,0,0) thread (33,0,0)"
+// Ends the block from within a thread: notes the message and unwinds to where the thread began.
+struct BlockFailed {};
+[[noreturn]] void fail(const std::string& message);
+[[noreturn]] void end_block();              // goes back to run_block's caller at once
+std::string name_of(const Thread& thread);  // "block (1,0,0) thread (33,0,0)"
 // fault.cpp
-void catch_faults();  // on this OS thread, from now on
+void watch_for_faults();           // before each grid: others may have taken the signal since
+void prepare_thread_for_faults();  // once on each OS thread
 
 }  // namespace simt

@@ -15,23 +15,17 @@ void for_lanes(uint32_t mask, const Body& body) {
     for (; mask != 0; mask &= mask - 1) body(std::countr_zero(mask));
 }
 
-// The meeting of `mask` that is under way, or a free one.
+// The meeting of `mask` that is under way, or a free one. Masks may overlap: a lane that is wanted
+// in two meetings comes to the second when the first is over.
 Meeting& find_meeting(Warp& warp, uint32_t mask, Place place) {
     Meeting* free = nullptr;
     for (Meeting& meeting : warp.meetings) {
-        if (meeting.arrived == 0) {
-            free = free != nullptr ? free : &meeting;
-        } else if (meeting.mask == mask) {
-            return meeting;
-        } else if ((meeting.mask & mask) != 0) {
-            fail(fmt::format("{} uses the lanes {:08x} at {} while others wait at {} for {:08x}",
-                             name_of(*block->current), mask, place.text(), meeting.place.text(),
-                             meeting.mask));
-        }
+        if (meeting.arrived != 0 && meeting.mask == mask) return meeting;
+        if (meeting.arrived == 0 && free == nullptr) free = &meeting;
     }
     if (free == nullptr)
-        fail(fmt::format("{} at {}: more than four groups of its warp wait at once",
-                         name_of(*block->current), place.text()));
+        fail(fmt::format("{} at {}: more than {} groups of its warp wait at once",
+                         name_of(*block->current), place.text(), std::size(warp.meetings)));
     return *free;
 }
 

@@ -31,15 +31,19 @@ constexpr size_t kSignalStackBytes = 64 * 1024;
 struct sigaction previous;
 thread_local const char* fault_address = nullptr;
 
-[[noreturn]] void end_block_after_fault() {
+std::string describe_fault() {
     const Thread& thread = *block->current;
     const Context& fiber = thread.fiber->context();
-    const bool overflow = fault_address < fiber.stack && fault_address >= fiber.stack - 4096;
-    if (overflow)
-        fail(fmt::format("{} needs more than {} bytes of stack", name_of(thread),
-                         fiber.stack_bytes));
-    fail(fmt::format("{} accesses {}, which is outside every buffer", name_of(thread),
-                     static_cast<const void*>(fault_address)));
+    if (fault_address < fiber.stack && fault_address >= fiber.stack - Fiber::kGuardBytes)
+        return fmt::format("{} needs more than {} bytes of stack", name_of(thread),
+                           fiber.stack_bytes);
+    return fmt::format("{} accesses {}, which is outside every buffer", name_of(thread),
+                       static_cast<const void*>(fault_address));
+}
+
+[[noreturn]] void end_block_after_fault() {
+    block->error = describe_fault();
+    end_block();
 }
 
 void handle(int, siginfo_t* info, [[maybe_unused]] void* context) {
@@ -76,14 +80,19 @@ void give_signal_stack() {
 
 }  // namespace
 
-void catch_faults() {
+void prepare_thread_for_faults() {
     [[maybe_unused]] static thread_local const bool given = (give_signal_stack(), true);
-    [[maybe_unused]] static const bool installed = [] {
-        struct sigaction action {};
-        action.sa_sigaction = handle;
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-        return sigaction(SIGSEGV, &action, &previous) == 0;
-    }();
+}
+
+void watch_for_faults() {
+    struct sigaction current {};
+    sigaction(SIGSEGV, nullptr, &current);
+    if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == handle) return;
+    previous = current;
+    struct sigaction action {};
+    action.sa_sigaction = handle;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(SIGSEGV, &action, nullptr);
 }
 
 }  // namespace simt

@@ -50,7 +50,6 @@ fettle_switch_stack:
 namespace simt {
 namespace {
 
-constexpr size_t kGuardBytes = 4096;
 #if defined(FETTLE_ASAN)
 constexpr size_t kStackBytes = 256 * 1024;  // instrumented frames are several times as large
 #else

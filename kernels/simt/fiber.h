@@ -7,8 +7,10 @@
 
 #include <cstddef>
 
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) && !defined(FETTLE_UCONTEXT)
 #define FETTLE_UCONTEXT 1
+#endif
+#if defined(FETTLE_UCONTEXT)
 #include <ucontext.h>
 #endif
 
@@ -36,6 +38,8 @@ void fiber_started();
 
 class Fiber {
 public:
+    static constexpr size_t kGuardBytes = 64 * 1024;  // inaccessible, below the stack
+
     explicit Fiber(void (*entry)());  // entry never returns
     ~Fiber();
     Fiber(const Fiber&) = delete;

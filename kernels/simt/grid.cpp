@@ -64,7 +64,7 @@ void run_numbered_block(Run& run, uint64_t number) {
 void take_blocks(Run& run) {
     static thread_local const std::unique_ptr<Block> own = make_block();
     block = own.get();
-    catch_faults();
+    prepare_thread_for_faults();
     block->grid = run.grid;
     on_simt::gridDim = run.grid.blocks;
     on_simt::blockDim = run.grid.threads;
@@ -97,6 +97,7 @@ uint32_t schedule_seed() { return seed; }
 
 void run_grid(const Grid& grid) {
     check(grid);
+    watch_for_faults();
     Run run{.grid = grid,
             .num_blocks = uint64_t{grid.blocks.x} * grid.blocks.y * grid.blocks.z,
             .mutex = {},

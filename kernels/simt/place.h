@@ -1,4 +1,4 @@
-// A line of a kernel's source, for messages. As a default argument it is the caller's line.
+// A line of a kernel's source, for messages.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@ struct Place {
     const char* file = "";
     int line = 0;
 
-    bool operator==(const Place& other) const { return line == other.line; }
+    bool operator==(const Place&) const = default;
     std::string text() const { return std::string(file) + ":" + std::to_string(line); }
 };
 
 }  // namespace simt
 
-#define FETTLE_HERE \
-    ::simt::Place { __builtin_FILE(), __builtin_LINE() }
+// The last parameters of a device function: the place of its caller, who passes neither.
+#define FETTLE_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE()

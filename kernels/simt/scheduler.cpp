@@ -112,15 +112,27 @@ void leave(Thread& thread) {
     --block->num_living;
 }
 
+// The current thread from its first statement to its last, then the choice of the next one.
+Thread* run_thread_then_pick() {
+    block->grid.call(block->grid.arguments);
+    leave(*block->current);
+    return pick_or_fail();
+}
+
 // What every fiber runs: threads of the block, one after another. A thread that never waited leaves
 // its stack to the next one, so that a kernel without barriers costs no switch.
 void run_threads() {
     fiber_started();
     for (;;) {
         Fiber* fiber = block->current->fiber;
-        block->grid.call(block->grid.arguments);
-        leave(*block->current);
-        Thread* next = pick_or_fail();
+        Thread* next = nullptr;
+        bool failed = false;
+        try {
+            next = run_thread_then_pick();
+        } catch (const BlockFailed&) {
+            failed = true;  // the switch waits until the exception is over: it is the OS thread's
+        }
+        if (failed) end_block();
         if (next != nullptr && next->fiber == nullptr) {
             next->fiber = fiber;
             make_current(next);
@@ -171,6 +183,10 @@ void wait_for_others(Waiting waiting, Place place) {
 
 void fail(const std::string& message) {
     block->error = message;
+    throw BlockFailed{};
+}
+
+void end_block() {
     switch_to(block->current->fiber->context(), nullptr, /*for_good=*/true);
     __builtin_unreachable();  // run_block restarts the fiber
 }

@@ -44,7 +44,7 @@ namespace on_simt {
 extern constinit thread_local uint3 threadIdx, blockIdx;
 extern constinit thread_local dim3 blockDim, gridDim;
 
-inline void __syncthreads(simt::Place place = FETTLE_HERE) { simt::sync_threads(place); }
+inline void __syncthreads(FETTLE_CALLER) { simt::sync_threads({file, line}); }
 inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 inline void __threadfence_block() {}
 

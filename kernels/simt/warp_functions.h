@@ -30,36 +30,34 @@ T shuffle_value(uint32_t mask, T value, Shuffle kind, int operand, int width, Pl
 
 namespace on_simt {
 
-inline void __syncwarp(uint32_t mask = 0xffffffffu, simt::Place place = FETTLE_HERE) {
-    simt::sync_warp(mask, place);
+inline void __syncwarp(uint32_t mask = 0xffffffffu, FETTLE_CALLER) {
+    simt::sync_warp(mask, {file, line});
 }
 template <typename T>
-T __shfl_sync(uint32_t mask, T value, int lane, int width = 32, simt::Place place = FETTLE_HERE) {
-    return simt::shuffle_value(mask, value, simt::Shuffle::index, lane, width, place);
+T __shfl_sync(uint32_t mask, T value, int lane, int width = 32, FETTLE_CALLER) {
+    return simt::shuffle_value(mask, value, simt::Shuffle::index, lane, width, {file, line});
 }
 template <typename T>
-T __shfl_up_sync(uint32_t mask, T value, unsigned delta, int width = 32,
-                 simt::Place place = FETTLE_HERE) {
-    return simt::shuffle_value(mask, value, simt::Shuffle::up, int(delta), width, place);
+T __shfl_up_sync(uint32_t mask, T value, unsigned delta, int width = 32, FETTLE_CALLER) {
+    return simt::shuffle_value(mask, value, simt::Shuffle::up, int(delta), width, {file, line});
 }
 template <typename T>
-T __shfl_down_sync(uint32_t mask, T value, unsigned delta, int width = 32,
-                   simt::Place place = FETTLE_HERE) {
-    return simt::shuffle_value(mask, value, simt::Shuffle::down, int(delta), width, place);
+T __shfl_down_sync(uint32_t mask, T value, unsigned delta, int width = 32, FETTLE_CALLER) {
+    return simt::shuffle_value(mask, value, simt::Shuffle::down, int(delta), width, {file, line});
 }
 template <typename T>
-T __shfl_xor_sync(uint32_t mask, T value, int lanes, int width = 32,
-                  simt::Place place = FETTLE_HERE) {
-    return simt::shuffle_value(mask, value, simt::Shuffle::exclusive_or, lanes, width, place);
+T __shfl_xor_sync(uint32_t mask, T value, int lanes, int width = 32, FETTLE_CALLER) {
+    return simt::shuffle_value(mask, value, simt::Shuffle::exclusive_or, lanes, width,
+                               {file, line});
 }
-inline uint32_t __ballot_sync(uint32_t mask, int vote, simt::Place place = FETTLE_HERE) {
-    return simt::ballot(mask, vote != 0, place);
+inline uint32_t __ballot_sync(uint32_t mask, int vote, FETTLE_CALLER) {
+    return simt::ballot(mask, vote != 0, {file, line});
 }
-inline int __any_sync(uint32_t mask, int vote, simt::Place place = FETTLE_HERE) {
-    return simt::ballot(mask, vote != 0, place) != 0;
+inline int __any_sync(uint32_t mask, int vote, FETTLE_CALLER) {
+    return simt::ballot(mask, vote != 0, {file, line}) != 0;
 }
-inline int __all_sync(uint32_t mask, int vote, simt::Place place = FETTLE_HERE) {
-    return simt::ballot(mask, vote != 0, place) == mask;
+inline int __all_sync(uint32_t mask, int vote, FETTLE_CALLER) {
+    return simt::ballot(mask, vote != 0, {file, line}) == mask;
 }
 
 }  // namespace on_simt

@@ -18,7 +18,8 @@ struct GenerateOptions {
     float repetition_penalty = 1.0f;
     int rows = 1;  // continuations of the same prompt
     uint64_t seed = 42;
-    std::vector<int32_t> end_tokens = {};  // a row ends when it draws one; the token is not reported
+    std::vector<int32_t> end_tokens =
+        {};  // a row ends when it draws one; the token is not reported
 };
 
 // Called with each new token of a row; true ends the row.

@@ -3,9 +3,9 @@
 #include "model/io/hugging_face.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <set>
 
 #include "kernels/core/check.h"
@@ -40,6 +40,16 @@ fs::path cache_folder() {
     if (fs::path path = from_environment("XDG_CACHE_HOME"); !path.empty())
         return path / "huggingface" / "hub";
     return from_environment("HOME") / ".cache" / "huggingface" / "hub";
+}
+
+// "name" or "org/name", of letters, digits, '.', '_' and '-'.
+bool is_model_name(const std::string& name) {
+    const auto is_plain = [](unsigned char c) {
+        return std::isalnum(c) || c == '.' || c == '_' || c == '-' || c == '/';
+    };
+    return !name.empty() && name.front() != '/' && name.back() != '/' && name.front() != '.' &&
+           std::count(name.begin(), name.end(), '/') <= 1 &&
+           std::all_of(name.begin(), name.end(), is_plain);
 }
 
 // The snapshot that the branch main names; else the only one there is; else nothing.
@@ -92,9 +102,7 @@ std::vector<fs::path> parts_of(const fs::path& folder) {
 
 fs::path resolve_model(const std::string& name, const std::string& flag) {
     if (fs::is_directory(name)) return name;
-    static const std::regex kModelName("[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?");
-    ENSURE_INPUT(std::regex_match(name, kModelName), flag, "found \"{}\", expected a model folder",
-                 name);
+    ENSURE_INPUT(is_model_name(name), flag, "found \"{}\", expected a model folder", name);
     std::string cached = "models--" + name;
     if (const size_t slash = cached.find('/'); slash != std::string::npos)
         cached.replace(slash, 1, "--");

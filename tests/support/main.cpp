@@ -1,12 +1,15 @@
 // Main of every test program. Besides doctest's own options:
 //   --device cpu|cuda|simt   where the tested operations run (default cpu)
+//   --schedule_seed N        simt: run threads in the random order N (default 0: in order)
 // Exit codes: 0 all passed; 1 a test failed; 2 the device does not answer.
 #define DOCTEST_CONFIG_IMPLEMENT
+#include <charconv>
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "kernels/core/check.h"
+#include "kernels/simt/grid.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 
@@ -40,6 +43,12 @@ int main(int argc, char** argv) {
             device_from_name(take_option(arguments, "--device", "cpu"), "--device");
         require_device(device, "--device");
         set_tested_device(device);
+        const std::string seed = take_option(arguments, "--schedule_seed", "0");
+        uint32_t value = 0;
+        const auto parsed = std::from_chars(seed.data(), seed.data() + seed.size(), value);
+        ENSURE_INPUT(parsed.ec == std::errc() && parsed.ptr == seed.data() + seed.size(),
+                     "--schedule_seed", "found \"{}\", expected a number from 0 to 2^32 - 1", seed);
+        simt::set_schedule_seed(value);
     } catch (const InputError& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 2;

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "kernels/core/check.h"
-#include "model/program/run_main.h"
+#include "model/program/main.h"
 #include "train/train.h"
 
 namespace {

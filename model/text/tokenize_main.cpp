@@ -9,7 +9,7 @@
 #include "kernels/core/check.h"
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
-#include "model/program/run_main.h"
+#include "model/program/main.h"
 #include "model/text/bpe_trainer.h"
 #include "model/text/tokenizer.h"
 

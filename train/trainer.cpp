@@ -55,7 +55,10 @@ Trainer<T>::Trainer(const Preparation& prepared)
                           .weight_decay = options_.weight_decay,
                           .max_grad_norm = options_.max_grad_norm}),
       model_(prepared.config, store_, prepared.limits),
-      loader_(prepared.corpus, prepared.loader) {}
+      loader_(prepared.corpus, prepared.loader) {
+    store_.allocate(Role::weight);
+    store_.allocate(Role::gradient);
+}
 
 template <typename T>
 TrainResult Trainer<T>::run(RunFolder& folder,

@@ -1,6 +1,6 @@
 // The exit codes of every program, and the one line on stderr that explains them.
 
-#include "model/program/run_main.h"
+#include "model/program/main.h"
 
 #include <new>
 

@@ -1,0 +1,255 @@
+// Attention: every device against the reference in double, over ragged rows and caches.
+
+#include "kernels/attention/attention.h"
+
+#include <numeric>
+
+#include "kernels/attention/attention_reference.h"
+#include "tests/kernels/attention/attention_case.h"
+#include "tests/support/doctest.h"
+
+namespace {
+
+const std::vector<int32_t> kLengths = {1, 31, 33, 0, 63, 64, 65, 130};
+
+struct Heads {
+    int heads, kv_heads, dim;
+};
+constexpr Heads kHeads[] = {{3, 1, 6},  {4, 4, 20},  {6, 2, 33},
+                            {2, 1, 64}, {2, 2, 128}, {2, 1, 256}};
+
+// A float result sums up to 256 products for a score, then up to 130 keys: a hundred epsilons. A
+// bf16 one is rounded once, half a unit, which a float error just before can make a whole one.
+template <typename T>
+constexpr double kTolerance = 1e-5;
+template <>
+constexpr double kTolerance<bf16> = kUlp<bf16>;
+constexpr double kLseTolerance = 1e-6;  // scores within a few units, less the log of a float sum
+
+template <typename T>
+void check_forward(const AttentionCase<T>& c) {
+    const auto actual = c.forward(tested_device(), kRunForward);
+    const auto expected = c.forward(Device::cpu, kOracleForward);
+    CHECK(max_relative_error(actual.out, expected.out) <= kTolerance<T>);
+    CHECK(max_relative_error(actual.lse, expected.lse) <= kLseTolerance);
+}
+
+template <typename T>
+void check_backward(const AttentionCase<T>& c) {
+    const auto forward = c.forward(Device::cpu, kOracleForward);
+    const auto actual = c.backward(forward, tested_device(), kRunBackward);
+    const auto expected = c.backward(forward, Device::cpu, kOracleBackward);
+    CHECK(max_relative_error(actual.grad_q, expected.grad_q) <= kTolerance<T>);
+    CHECK(max_relative_error(actual.grad_k, expected.grad_k) <= kTolerance<T>);
+    CHECK(max_relative_error(actual.grad_v, expected.grad_v) <= kTolerance<T>);
+}
+
+// Whole numbers and a scale that is one: every score is exact in float, whatever the order.
+std::vector<float> whole_numbers(int64_t count, double deviation, uint64_t seed) {
+    std::vector<float> values = normal<float>(count, 0.0, deviation, seed);
+    for (float& value : values) value = std::round(value);
+    return values;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("attention_forward: agrees with the reference", T, float, bf16) {
+    for (const auto [heads, kv_heads, dim] : kHeads) {
+        CAPTURE(dim);
+        check_forward(AttentionCase<T>(
+            {.lengths = kLengths, .heads = heads, .kv_heads = kv_heads, .dim = dim}));
+    }
+}
+
+TEST_CASE_TEMPLATE("attention_backward: agrees with the reference", T, float, bf16) {
+    for (const auto [heads, kv_heads, dim] : kHeads) {
+        CAPTURE(dim);
+        check_backward(AttentionCase<T>(
+            {.lengths = kLengths, .heads = heads, .kv_heads = kv_heads, .dim = dim}));
+    }
+}
+
+TEST_CASE_TEMPLATE("attention: rows may lie apart, and what is between them stays", T, float,
+                   bf16) {
+    const AttentionCase<T> c(
+        {.lengths = {5, 70}, .heads = 4, .kv_heads = 2, .dim = 20, .padding = 3});
+    check_forward(c);
+    check_backward(c);
+}
+
+TEST_CASE_TEMPLATE("attention_forward: queries see their row's cache", T, float, bf16) {
+    for (const int dim : {6, 33, 64}) {
+        CAPTURE(dim);
+        check_forward(AttentionCase<T>({.lengths = {1, 1, 3, 64, 7, 0},
+                                        .history = {0, 130, 63, 1, 64, 5},
+                                        .heads = 4,
+                                        .kv_heads = 2,
+                                        .dim = dim}));
+    }
+}
+
+TEST_CASE("attention_forward: a row in two pieces over a cache is the row in one") {
+    const AttentionCase<float> whole({.lengths = {90}, .heads = 2, .kv_heads = 1, .dim = 33});
+    AttentionCase<float> last(
+        {.lengths = {20}, .history = {70}, .heads = 2, .kv_heads = 1, .dim = 33});
+    last.q.assign(whole.q.end() - 20 * 2 * 33, whole.q.end());
+    last.k = whole.k;
+    last.v = whole.v;
+    const auto expected = whole.forward(tested_device(), kRunForward).out;
+    const auto actual = last.forward(tested_device(), kRunForward).out;
+    CHECK(max_relative_error(actual, std::vector<float>(expected.end() - 20 * 2 * 33,
+                                                        expected.end())) <= kTolerance<float>);
+}
+
+// out carries 8 bits of the value, out_rest the next 8: half a unit of the latter is 2^-17.
+TEST_CASE("attention_forward: out_rest is what rounding to bf16 took from out") {
+    const AttentionCase<bf16> c({.lengths = kLengths, .heads = 4, .kv_heads = 2, .dim = 33});
+    const auto actual = c.forward(tested_device(), kRunForward);
+    auto sum = converted<double>(actual.out);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += double(actual.out_rest[i]);
+    const auto exact = c.template as<double>().forward(Device::cpu, kOracleForward);
+    CHECK(max_relative_error(sum, exact.out) <= 0x1p-17 + kTolerance<float>);
+}
+
+TEST_CASE("attention_backward: is the derivative of attention_forward, in double") {
+    AttentionCase<double> c({.lengths = {1, 5, 3}, .heads = 4, .kv_heads = 2, .dim = 6});
+    const auto loss = [&] {
+        const auto out = c.forward(Device::cpu, kOracleForward).out;
+        return std::inner_product(out.begin(), out.end(), c.grad_out.begin(), 0.0);
+    };
+    const auto gradient =
+        c.backward(c.forward(Device::cpu, kOracleForward), Device::cpu, kOracleBackward);
+    CHECK(finite_difference_error(c.q, gradient.grad_q, loss) <= 1e-8);
+    CHECK(finite_difference_error(c.k, gradient.grad_k, loss) <= 1e-8);
+    CHECK(finite_difference_error(c.v, gradient.grad_v, loss) <= 1e-8);
+}
+
+TEST_CASE("attention: scores near +-10000 lose nothing") {
+    AttentionCase<float> c(
+        {.lengths = {64, 130}, .heads = 2, .kv_heads = 1, .dim = 64, .scale = 4.0});
+    c.q = whole_numbers(std::ssize(c.q), 18.0, /*seed=*/5);
+    c.k = whole_numbers(std::ssize(c.k), 18.0, /*seed=*/6);
+    // Keys in pairs that differ only where no query looks, so that their scores tie: probabilities
+    // of 1 alone would leave gradients of mere rounding errors.
+    for (size_t i = 0; i < c.q.size(); i += 64) c.q[i] = 0.0f;
+    for (size_t i = 0; i + 128 <= c.k.size(); i += 128) {
+        std::copy_n(c.k.begin() + i, 64, c.k.begin() + i + 64);
+        c.k[i] += 30.0f;
+    }
+    const auto lse = c.forward(tested_device(), kRunForward).lse;
+    CHECK(*std::max_element(lse.begin(), lse.end()) > 1e4f);
+    CHECK(*std::min_element(lse.begin(), lse.end()) < -1e4f);
+    check_forward(c);
+    check_backward(c);
+}
+
+TEST_CASE("attention_forward: equal scores, small or huge, average the values seen so far") {
+    for (const float size : {0.0f, 100.0f}) {
+        CAPTURE(size);
+        AttentionCase<float> c(
+            {.lengths = {130}, .heads = 1, .kv_heads = 1, .dim = 1, .scale = 1.0});
+        std::fill(c.q.begin(), c.q.end(), size);
+        std::fill(c.k.begin(), c.k.end(), size);
+        const auto result = c.forward(tested_device(), kRunForward);
+        std::vector<double> means, lse;
+        double sum = 0.0;
+        for (size_t i = 0; i < c.v.size(); ++i) {
+            sum += c.v[i];
+            means.push_back(sum / static_cast<double>(i + 1));
+            lse.push_back(size * size + std::log(static_cast<double>(i + 1)));
+        }
+        CHECK(max_relative_error(result.out, means) <= 1e-6);
+        CHECK(max_relative_error(result.lse, lse) <= 1e-6);
+    }
+}
+
+TEST_CASE_TEMPLATE("attention_forward: no query sees a later key", T, float, bf16) {
+    const Heads shape{2, 1, 33};
+    AttentionCase<T> c({.lengths = {70, 130}, .heads = 2, .kv_heads = 1, .dim = 33});
+    const auto before = c.forward(tested_device(), kRunForward);
+    for (const int now : {0, 31, 63, 64, 69}) {  // the last token of each row that stays
+        CAPTURE(now);
+        AttentionCase<T> changed = c;
+        std::vector<char> kept(200);
+        for (int token = 0; token < 200; ++token) {
+            kept[token] = (token < 70 ? token : token - 70) <= now;
+            if (kept[token]) continue;
+            for (int d = 0; d < shape.dim; ++d) {
+                changed.k[token * shape.dim + d] = T(1e4f * static_cast<float>(d - 16));
+                changed.v[token * shape.dim + d] = T(-1e30f);
+            }
+        }
+        const auto after = changed.forward(tested_device(), kRunForward);
+        const int64_t width = shape.heads * shape.dim;
+        for (int token = 0; token < 200; ++token) {
+            if (!kept[token]) continue;
+            CHECK(!std::memcmp(&after.out[token * width], &before.out[token * width],
+                               sizeof(T) * width));
+            CHECK(after.lse[token * shape.heads] == before.lse[token * shape.heads]);
+        }
+        CHECK(!same_bits(after.out, before.out) == (now < 129));
+    }
+}
+
+TEST_CASE("attention_backward: a query sends no gradient to later keys or other rows") {
+    AttentionCase<float> c({.lengths = {70, 130}, .heads = 2, .kv_heads = 1, .dim = 33});
+    constexpr int kQuery = 70 + 65;  // the only one with a gradient
+    for (int i = 0; i < std::ssize(c.grad_out); ++i)
+        if (i / 66 != kQuery) c.grad_out[i] = 0.0f;
+    const auto gradient =
+        c.backward(c.forward(tested_device(), kRunForward), tested_device(), kRunBackward);
+    for (int token = 0; token < 200; ++token) {
+        CAPTURE(token);
+        const bool reached = token >= 70 && token <= kQuery;
+        CHECK((gradient.grad_k[token * 33] != 0.0f) == reached);
+        CHECK((gradient.grad_v[token * 33] != 0.0f) == reached);
+        CHECK((gradient.grad_q[token * 66] != 0.0f) == (token == kQuery));
+    }
+}
+
+TEST_CASE_TEMPLATE("attention: the number of threads changes no bit", T, float, bf16) {
+    const AttentionCase<T> c({.lengths = kLengths, .heads = 6, .kv_heads = 2, .dim = 33});
+    const auto with = [&](int threads) {
+        return with_threads(threads, [&] {
+            const auto forward = c.forward(tested_device(), kRunForward);
+            return std::pair(forward, c.backward(forward, tested_device(), kRunBackward));
+        });
+    };
+    const auto one = with(1), two = with(2), again = with(2);
+    CHECK(same_bits(one.first.out, two.first.out));
+    CHECK(same_bits(one.first.out_rest, two.first.out_rest));
+    CHECK(same_bits(one.first.lse, two.first.lse));
+    CHECK(same_bits(one.second.grad_q, two.second.grad_q));
+    CHECK(same_bits(one.second.grad_k, two.second.grad_k));
+    CHECK(same_bits(one.second.grad_v, two.second.grad_v));
+    CHECK(same_bits(two.second.grad_k, again.second.grad_k));
+}
+
+TEST_CASE("attention: no rows is a no-op; wrong shapes and missing tensors are errors") {
+    CHECK_NOTHROW(attention_forward(
+        AttentionForward<float>{.heads = 2, .kv_heads = 1, .head_dim = 8}, test_stream()));
+    CHECK_NOTHROW(attention_backward(
+        AttentionBackward<float>{.heads = 2, .kv_heads = 1, .head_dim = 8}, test_stream()));
+    const auto forward = [](int heads, int kv_heads, int dim, int rows) {
+        attention_forward(
+            AttentionForward<float>{
+                .rows = rows, .heads = heads, .kv_heads = kv_heads, .head_dim = dim},
+            test_stream());
+    };
+    CHECK_THROWS_WITH(
+        forward(3, 2, 8, 1),
+        "attention_forward: 3 query heads and 2 key heads; expected a whole number of "
+        "query heads a key head");
+    CHECK_THROWS_AS(forward(3, 0, 8, 1), Error);
+    CHECK_THROWS_WITH(forward(2, 1, 257, 1),
+                      "attention_forward: head_dim is 257; expected 1 to 256");
+    CHECK_THROWS_AS(forward(2, 1, 0, 1), Error);
+    CHECK_THROWS_WITH(forward(2, 1, 8, -1), "attention_forward: -1 rows; expected 0 or more");
+    CHECK_THROWS_WITH(forward(2, 1, 8, 1),
+                      "attention_forward: out, q, k, v or query_starts is null");
+    CHECK_THROWS_WITH(
+        attention_backward(
+            AttentionBackward<bf16>{.rows = 1, .heads = 2, .kv_heads = 1, .head_dim = 8},
+            test_stream()),
+        "attention_backward: one of its tensors is null");
+}

@@ -31,6 +31,7 @@ from transformers.trainer_pt_utils import get_parameter_names
 SEED = 20240
 WEIGHT_STD = 0.2  # with ~36 channels: attention scores of std ~1, so no softmax is near uniform
 ROW_LENGTHS = [13, 1, 21, 2, 17, 11]
+BF16_BATCHES = 16  # on one batch an error of bf16 may be small by luck
 # beta2 and epsilon differ from the defaults, so that ignoring them or misplacing epsilon shows.
 TRAIN = dict(steps=20, learning_rate=1e-3, warmup_steps=5, beta1=0.9, beta2=0.98, epsilon=1e-5,
              weight_decay=0.1, accumulation=2)
@@ -201,16 +202,30 @@ def errors(result, reference):
         grad={n: relative(g, reference["grad"][n]) for n, g in result["grad"].items()})
 
 
-def loss_error_rms(model, reference, vocab_size, generator):
-    """Relative error of the loss over 16 batches: on one batch it may be small by luck."""
+def loss_error_rms(model, reference, batches):
     squares = []
-    for _ in range(16):
-        rows = ragged(ROW_LENGTHS, vocab_size, generator)
+    for rows in batches:
         with torch.no_grad():
             pair = [sum(row_logprobs(m, row)[1].double().sum().item() for row in rows)
                     for m in (model, reference)]
         squares.append((pair[0] / pair[1] - 1) ** 2)
+    return root_mean(squares)
+
+
+def root_mean(squares):
     return (sum(squares) / len(squares)) ** 0.5
+
+
+def error_rms(model, exact_model, mode, batches):
+    """Root mean squares over the batches of the relative errors of logits, loss and gradients."""
+    found = []
+    for rows in batches:
+        weights = torch.ones(sum(map(len, rows)), dtype=torch.float64)
+        weights[starts(rows)[:-1].long()] = 0.0
+        found.append(errors(run(model, rows, weights), run(exact_model, rows, weights, mode)))
+    return dict(
+        {key: root_mean([e[key] ** 2 for e in found]) for key in ("logits", "loss")},
+        grad={n: root_mean([e["grad"][n] ** 2 for e in found]) for n in found[0]["grad"]})
 
 
 def training_rows(vocab_size, generator):
@@ -324,11 +339,16 @@ def batch_golden(model, exact_model, mode, generator):
     single = run(model, rows, weights)
     half_model = clone(model, torch.bfloat16)
     bf16_error = errors(run(half_model, rows, weights), single)
-    bf16_error["loss_rms"] = loss_error_rms(half_model, model, vocab_size, generator)
+    batches = [ragged(ROW_LENGTHS, vocab_size, generator) for _ in range(BF16_BATCHES)]
+    bf16_error["loss_rms"] = loss_error_rms(half_model, model, batches)
+    bf16_error["rms"] = error_rms(half_model, exact_model, mode, batches)
     tensors = {"tokens": i32(torch.cat(rows)), "row_starts": starts(rows),
                "loss_weight": f32(weights), "logits": f32(exact["logits"]),
                "logprob": f32(exact["logprob"])}
     tensors |= {f"grad.{n}": f32(g) for n, g in exact["grad"].items()}
+    bf16_rows = [row for batch in batches for row in batch]
+    tensors |= {"bf16.tokens": i32(torch.cat(bf16_rows)), "bf16.row_starts": starts(bf16_rows),
+                "bf16.batch_starts": starts(batches)}
     return tensors, dict(loss=exact["loss"], fp32_error=errors(single, exact),
                          bf16_error=bf16_error)
 
@@ -377,6 +397,7 @@ def make(name, config, max_grad_norm, folder, seed):
 
 def report(name, s, parameters, folder):
     fp32, bf16, log = s["fp32_error"], s["bf16_error"], s["train"]
+    rms = bf16["rms"]
     worst = max(fp32["update"], key=fp32["update"].get)
     print(f"{name}: {parameters} parameters, loss {s['loss']:.6f}, "
           f"{sum(f.stat().st_size for f in folder.iterdir())} bytes\n"
@@ -385,6 +406,8 @@ def report(name, s, parameters, folder):
           f"worst update {fp32['update'][worst]:.1e} ({worst})\n"
           f"  bf16 error: logits {bf16['logits']:.1e} loss {bf16['loss']:.1e} "
           f"gradients {min(bf16['grad'].values()):.1e} to {max(bf16['grad'].values()):.1e}\n"
+          f"  over {BF16_BATCHES} batches: logits {rms['logits']:.1e} loss {rms['loss']:.1e} "
+          f"gradients {min(rms['grad'].values()):.1e} to {max(rms['grad'].values()):.1e}\n"
           f"  loss {log['loss'][0]:.4f} to {log['loss'][-1]:.4f}, gradient norms "
           f"{min(log['grad_norm']):.2f} to {max(log['grad_norm']):.2f}, clipped at "
           f"{log['max_grad_norm']} on {log['clipped_steps']} of {log['steps']} steps; "

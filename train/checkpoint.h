@@ -26,8 +26,14 @@ struct TrainState {
     int64_t tokens = 0;      // trained so far
     double loss_sum = 0.0;   // of the steps since the last log line
     int64_t loss_count = 0;  // their number
-    double seconds = 0.0;    // of training so far, over all runs
-    std::string settings;    // what must not change on resuming, as JSON text
+    int64_t tokens_since_log = 0;
+    double seconds = 0.0;  // of training so far, over all runs
+    double seconds_since_log = 0.0;
+    std::optional<double> best_metric = {};  // of --metric_for_best_model
+    std::optional<int64_t> best_step = {};   // whose checkpoint stays, whatever `keep` says
+    int64_t evaluations_since_best = 0;
+    std::string settings = {};                             // the TrainOptions as JSON text
+    std::map<std::string, std::string> input_hashes = {};  // SHA-256 by file
 };
 
 struct CheckpointArgs {

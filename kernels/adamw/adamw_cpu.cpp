@@ -8,22 +8,21 @@ namespace {
 
 constexpr int64_t kParametersPerPiece = 4096;
 
-// The arrays never overlap, except that weight may be master, which is why master is stored first.
 template <typename T>
-void update_piece(const AdamW<T>& args, const AdamWScalars& scalars, float scale, int64_t begin,
-                  int64_t end) {
-    T* weight = args.weight;                // [count]
-    float* master = args.master;            // [count]
-    float* moment1 = args.moment1;          // [count]
-    float* moment2 = args.moment2;          // [count]
-    const float* gradient = args.gradient;  // [count]
+inline void update(const AdamW<T>& args, const AdamWScalars& scalars, float scale, int64_t i) {
+    const float g = args.gradient[i] * scale;
+    const float updated =
+        adamw_update(scalars, g, args.master[i], args.moment1[i], args.moment2[i]);
+    args.master[i] = updated;
+    args.weight[i] = T(updated);
+}
+
+// The arrays do not overlap, except that weight may be master, at the same index: `omp simd` holds.
+// A bf16 declared in this loop's own body would keep g++ from vectorising it.
+template <typename T>
+void update_piece(AdamW<T> args, AdamWScalars scalars, float scale, int64_t begin, int64_t end) {
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) {
-        const float updated =
-            adamw_update(scalars, gradient[i] * scale, master[i], moment1[i], moment2[i]);
-        master[i] = updated;
-        weight[i] = T(updated);
-    }
+    for (int64_t i = begin; i < end; ++i) update(args, scalars, scale, i);
 }
 
 }  // namespace

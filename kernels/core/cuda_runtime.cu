@@ -6,10 +6,25 @@
 
 namespace cuda_runtime {
 
+namespace {
+
+constexpr int kOldestMajor = 8;  // compute capability: the kernels are compiled for sm_80 and newer
+
+std::string why_first_gpu_is_too_old() {
+    int major = 0, minor = 0;
+    cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "GPU 0");
+    cuda_check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "GPU 0");
+    if (major >= kOldestMajor) return {};
+    return fmt::format("the GPU has compute capability {}.{}, expected {}.0 or newer", major, minor,
+                       kOldestMajor);
+}
+
+}  // namespace
+
 std::string why_no_gpu() {
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
-    if (status == cudaSuccess && count > 0) return {};
+    if (status == cudaSuccess && count > 0) return why_first_gpu_is_too_old();
     (void)cudaGetLastError();  // this call may fail; its error is not the next call's
     if (status == cudaSuccess || status == cudaErrorNoDevice) return "no GPU was found";
     int driver = 0;
@@ -33,15 +48,14 @@ void* allocate(int64_t bytes, const char* what) {
 
 void release(void* pointer) noexcept { (void)cudaFree(pointer); }
 
+// On the legacy default stream, which waits for all work on the streams that make_stream makes, and
+// they for it.
 void copy_to_device(void* to, const void* from, int64_t bytes) {
-    cuda_check(cudaDeviceSynchronize(), "copy to the GPU");
     cuda_check(cudaMemcpy(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice),
                "copy to the GPU");
-    cuda_check(cudaDeviceSynchronize(), "copy to the GPU");
 }
 
 void copy_to_host(void* to, const void* from, int64_t bytes) {
-    cuda_check(cudaDeviceSynchronize(), "copy from the GPU");
     cuda_check(cudaMemcpy(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost),
                "copy from the GPU");
 }

@@ -10,7 +10,7 @@ namespace cuda_runtime {
 std::string why_no_gpu();  // empty if a GPU answers
 void* allocate(int64_t bytes, const char* what);
 void release(void* pointer) noexcept;
-// Both wait for all work before them and return when the bytes have arrived.
+// Both wait for all work before them, and all work after them waits for the bytes.
 void copy_to_device(void* to, const void* from, int64_t bytes);
 void copy_to_host(void* to, const void* from, int64_t bytes);
 void* make_stream();

@@ -52,7 +52,8 @@ struct LayerNormBackward {
     int channels = 0;                       // C
 };
 
-// Run on the stream's device; allocate nothing. Rows may be 0.
+// Run on the stream's device; allocate nothing. Rows may be 0. On a GPU the backward takes at most
+// 20,480 channels.
 template <typename T>
 void layernorm_forward(const LayerNormForward<T>& args, StreamView stream);
 template <typename T>

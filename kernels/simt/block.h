@@ -66,6 +66,9 @@ struct Block {
     std::vector<std::unique_ptr<Fiber>> fibers;
     std::vector<Fiber*> idle_fibers;
     unsigned char* shared_end = nullptr;  // dynamic shared memory ends here, at a guard page
+
+    Block();
+    ~Block();
 };
 
 extern constinit thread_local Block* block;  // null: this OS thread has not run one yet

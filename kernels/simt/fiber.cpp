@@ -50,10 +50,11 @@ fettle_switch_stack:
 namespace simt {
 namespace {
 
+constexpr size_t kMaxOffset = 20 * 1024;  // of the first frame
 #if defined(FETTLE_ASAN)
-constexpr size_t kStackBytes = 256 * 1024;  // instrumented frames are several times as large
+constexpr size_t kStackBytes = kMaxOffset + 256 * 1024;  // instrumented frames are larger
 #else
-constexpr size_t kStackBytes = 64 * 1024;
+constexpr size_t kStackBytes = kMaxOffset + 64 * 1024;
 #endif
 
 std::atomic<size_t> num_fibers{0};

@@ -16,6 +16,8 @@ namespace {
 
 uint32_t seed = 0;
 
+// Each worker may need 1,024 stacks of two mappings each; Linux allows a process 65,530 mappings.
+constexpr int kMaxWorkers = 16;
 constexpr size_t kPage = 4096;
 constexpr size_t kSharedBytes = (kMaxSharedBytes + kPage - 1) / kPage * kPage;
 
@@ -28,17 +30,6 @@ struct Run {
     std::mutex mutex;
     std::string error;  // the first one
 };
-
-std::unique_ptr<Block> make_block() {
-    auto made = std::make_unique<Block>();
-    void* shared = mmap(nullptr, kSharedBytes + kPage, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ENSURE(shared != MAP_FAILED, "simt: no memory for {} bytes of shared memory", kSharedBytes);
-    made->shared_end = static_cast<unsigned char*>(shared) + kSharedBytes;
-    mprotect(made->shared_end, kPage, PROT_NONE);
-    made->host = host_context();
-    return made;
-}
 
 // A bijection of the blocks' numbers: backwards for odd seeds, from any block on.
 uint64_t shuffled(uint64_t number, uint64_t num_blocks) {
@@ -62,7 +53,7 @@ void run_numbered_block(Run& run, uint64_t number) {
 
 // What each OS thread does: takes blocks until there are no more.
 void take_blocks(Run& run) {
-    static thread_local const std::unique_ptr<Block> own = make_block();
+    static thread_local const std::unique_ptr<Block> own = std::make_unique<Block>();
     block = own.get();
     prepare_thread_for_faults();
     block->grid = run.grid;
@@ -88,6 +79,16 @@ void check(const Grid& grid) {
 
 }  // namespace
 
+Block::Block() : host(host_context()) {
+    void* shared = mmap(nullptr, kSharedBytes + kPage, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ENSURE(shared != MAP_FAILED, "simt: no memory for {} bytes of shared memory", kSharedBytes);
+    shared_end = static_cast<unsigned char*>(shared) + kSharedBytes;
+    mprotect(shared_end, kPage, PROT_NONE);
+}
+
+Block::~Block() { munmap(shared_end - kSharedBytes, kSharedBytes + kPage); }
+
 unsigned char* dynamic_shared() {
     return block->shared_end - (block->grid.shared_bytes + 15) / 16 * 16;
 }
@@ -102,8 +103,8 @@ void run_grid(const Grid& grid) {
             .num_blocks = uint64_t{grid.blocks.x} * grid.blocks.y * grid.blocks.z,
             .mutex = {},
             .error = {}};
-    [[maybe_unused]] const int threads =
-        static_cast<int>(std::min<uint64_t>(run.num_blocks, static_cast<uint64_t>(num_threads())));
+    [[maybe_unused]] const int threads = static_cast<int>(std::min<uint64_t>(
+        run.num_blocks, static_cast<uint64_t>(std::min(num_threads(), kMaxWorkers))));
 #pragma omp parallel num_threads(threads)
     take_blocks(run);
     ENSURE(!run.failed, "simt: {}", run.error);

@@ -8,7 +8,7 @@
 #include "model/io/json.h"
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
-#include "model/program/run_main.h"
+#include "model/program/main.h"
 
 namespace {
 

@@ -67,6 +67,8 @@ std::vector<int32_t> Generator<T>::draw(const std::vector<std::vector<int32_t>>&
                   .key = {static_cast<uint32_t>(options.seed),
                           static_cast<uint32_t>(options.seed >> 32)}},
            {});
+    for (const int32_t token : drawn)
+        ENSURE(token >= 0, "generate: no finite logit at position {}", position);
     return drawn;
 }
 

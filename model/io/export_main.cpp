@@ -7,7 +7,7 @@
 #include "model/io/convert.h"
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
-#include "model/program/run_main.h"
+#include "model/program/main.h"
 #include "model/program/version.h"
 
 namespace {

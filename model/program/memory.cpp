@@ -7,18 +7,21 @@
 
 namespace {
 
-// "VmHWM:    123456 kB" in /proc/self/status; the kernel's kB are 1024 bytes.
-int64_t status_bytes(const std::string& key) {
-    constexpr const char* kPath = "/proc/self/status";
-    std::ifstream status(kPath);
-    for (std::string line; std::getline(status, line);)
+// A line such as "VmHWM:    123456 kB"; the kernel's kB are 1024 bytes.
+int64_t line_bytes(const char* path, const std::string& key) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
         if (line.compare(0, key.size(), key) == 0)
             return std::stoll(line.substr(key.size())) * 1024;
-    throw Error(fmt::format("{}: has no line {}", kPath, key));
+    throw Error(fmt::format("{}: has no line {}", path, key));
 }
+
+constexpr const char* kProcess = "/proc/self/status";
 
 }  // namespace
 
-int64_t peak_memory_bytes() { return status_bytes("VmHWM:"); }
+int64_t peak_memory_bytes() { return line_bytes(kProcess, "VmHWM:"); }
 
-int64_t resident_memory_bytes() { return status_bytes("VmRSS:"); }
+int64_t resident_memory_bytes() { return line_bytes(kProcess, "VmRSS:"); }
+
+int64_t available_memory_bytes() { return line_bytes("/proc/meminfo", "MemAvailable:"); }

@@ -128,6 +128,33 @@ std::vector<double> all_gradients(const StepResult& step) {
     return all;
 }
 
+// Means over batches of squared relative errors.
+struct MeanSquares {
+    double logits = 0.0;
+    double loss = 0.0;
+    std::vector<double> gradients;  // by parameter
+};
+
+// Our bf16 steps against our fp32 steps, on the golden bf16 batches.
+MeanSquares bf16_errors(GoldenModel<bf16>& half) {
+    GoldenModel<float> single(half.folder.path.filename());
+    const ModelConfig& config = half.folder.config;
+    const std::vector<Batch> batches = half.bf16_batches();
+    MeanSquares mean{.gradients = std::vector<double>(static_cast<size_t>(half.table.size()))};
+    const auto add = [&](double& to, double error) {
+        to += error * error / static_cast<double>(batches.size());
+    };
+    for (const Batch& batch : batches) {
+        const StepResult actual = run_step(config, half.store, {batch});
+        const StepResult expected = run_step(config, single.store, {batch});
+        add(mean.logits, relative_norm_error(actual.logits, expected.logits));
+        add(mean.loss, actual.loss / expected.loss - 1.0);
+        for (size_t p = 0; p < mean.gradients.size(); ++p)
+            add(mean.gradients[p], relative_norm_error(actual.gradients[p], expected.gradients[p]));
+    }
+    return mean;
+}
+
 }  // namespace
 
 TEST_CASE("transformer: fp32 logits, loss and gradients are those of transformers") {
@@ -149,19 +176,23 @@ TEST_CASE("transformer: fp32 logits, loss and gradients are those of transformer
     }
 }
 
-TEST_CASE("transformer: bf16 errs at most twice as much as PyTorch in bf16") {
+// On one batch a bf16 error is partly luck: a gradient that nearly cancels may come out right or
+// wrong by chance, and so may the loss, an average. Hence the root mean square over 16 batches.
+// The reference is our fp32 run, which the case above holds to transformers so closely (1e-5, the
+// loss 1e-6) that its own error is below a hundredth of these.
+TEST_CASE("transformer: bf16 errs at most twice as much as PyTorch in bf16, over 16 batches") {
     for (const std::string& name : kGoldenModels) {
         CAPTURE(name);
         GoldenModel<bf16> golden(name);
-        const StepResult step = run_step(golden.folder.config, golden.store, {golden.batch()});
-        CHECK(relative_norm_error(step.logits, golden.floats("logits")) <=
-              2.0 * golden.number({"bf16_error", "logits"}));
+        const MeanSquares squares = bf16_errors(golden);
+        CHECK(std::sqrt(squares.logits) <= 2.0 * golden.number({"bf16_error", "rms", "logits"}));
+        CHECK(std::sqrt(squares.loss) <= 2.0 * golden.number({"bf16_error", "rms", "loss"}));
         for (int p = 0; p < golden.table.size(); ++p) {
             if (tied(golden.table[p])) continue;
             const std::string parameter = golden.table[p].name;
             CAPTURE(parameter);
-            CHECK(relative_norm_error(step.gradients[p], golden.floats("grad." + parameter)) <=
-                  2.0 * golden.number({"bf16_error", "grad", parameter}));
+            CHECK(std::sqrt(squares.gradients[p]) <=
+                  2.0 * golden.number({"bf16_error", "rms", "grad", parameter}));
         }
     }
 }
@@ -208,7 +239,7 @@ TEST_CASE(
     const StepResult single = run_step(golden.folder.config, golden.store, cut(rows, 1), dropout);
     CHECK(relative_norm_error(all_gradients(single), all_gradients(whole)) <= 1e-6);
     const StepResult without = run_step(golden.folder.config, golden.store, cut(rows, 16));
-    CHECK(std::abs(without.loss - whole.loss) > 1e-3);
+    CHECK(relative_norm_error(whole.logits, without.logits) > 1e-2);
 }
 
 TEST_CASE("transformer: a step repeats bit for bit, with one thread or two") {

@@ -66,6 +66,21 @@ Batch GoldenModel<T>::batch() const {
     return batch;
 }
 
+template <typename T>
+std::vector<Batch> GoldenModel<T>::bf16_batches() const {
+    const auto tokens = integers("bf16.tokens");
+    const auto row_starts = integers("bf16.row_starts");
+    const auto batch_starts = integers("bf16.batch_starts");
+    std::vector<Batch> batches(batch_starts.size() - 1);
+    for (size_t b = 0; b < batches.size(); ++b)
+        for (int32_t r = batch_starts[b]; r < batch_starts[b + 1]; ++r) {
+            const auto first = static_cast<size_t>(row_starts[r]);
+            const auto count = static_cast<size_t>(row_starts[r + 1] - row_starts[r]);
+            batches[b].append_row(std::span(tokens).subspan(first, count), {}, r - batch_starts[b]);
+        }
+    return batches;
+}
+
 template struct GoldenModel<float>;
 template struct GoldenModel<bf16>;
 template struct GoldenModel<double>;

@@ -31,4 +31,6 @@ struct GoldenModel {
     // A number of golden.json by its path, for instance {"bf16_error", "logits"}.
     double number(const std::vector<std::string>& path) const;
     Batch batch() const;  // `tokens`, `row_starts` and `loss_weight`
+    // The batches that bf16_error.rms is a statistic of.
+    std::vector<Batch> bf16_batches() const;
 };

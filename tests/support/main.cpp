@@ -13,6 +13,11 @@
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 
+// Read by AddressSanitizer: an allocation that is too large fails as without it, instead of ending
+// the program, so that tests can see the error it becomes.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+
 namespace {
 
 // Takes `--name value` or `--name=value` out of `arguments`; `fallback` if it is not there.

@@ -12,7 +12,8 @@ struct Shape {
     int64_t rows;
     int channels;
 };
-constexpr Shape kShapes[] = {{1, 1}, {3, 31}, {8, 32}, {9, 33}, {70, 5}, {4, 768}, {2100, 64}};
+constexpr Shape kShapes[] = {{1, 1},   {3, 31},   {8, 32},   {9, 33},   {70, 5},
+                             {4, 768}, {5, 1030}, {3, 8200}, {2100, 64}};
 
 // A float result differs from the double oracle by its sums of up to 768 terms; a bf16 one by the
 // final rounding, half a unit, which a float error just before it can make a whole one.
@@ -237,6 +238,18 @@ TEST_CASE("layernorm: a NaN stays in its row") {
     c.input[40] = std::numeric_limits<float>::quiet_NaN();
     const auto actual = forward(c, tested_device(), run_forward);
     for (int i = 0; i < 99; ++i) CHECK(std::isnan(actual.out[i]) == (i / 33 == 1));
+}
+
+TEST_CASE("layernorm_backward: on a GPU, more channels than fit shared memory are an error") {
+    const BackwardCase<float> most({1, 20480}, /*with_residual=*/false);
+    const BackwardCase<float> more({1, 20481}, /*with_residual=*/false);
+    CHECK_NOTHROW(backward(most, tested_device(), run_backward));
+    if (tested_device() == Device::cpu) {
+        CHECK_NOTHROW(backward(more, tested_device(), run_backward));
+    } else {
+        CHECK_THROWS_WITH_AS(backward(more, tested_device(), run_backward),
+                             "layernorm_backward: 20481 channels, expected at most 20480", Error);
+    }
 }
 
 TEST_CASE("layernorm: no rows is a no-op; wrong shapes and missing tensors are errors") {

@@ -156,9 +156,9 @@ TEST_CASE("save_model: parts and their index hold the same model as one file") {
 }
 
 TEST_CASE("load_weights: names without the base model's prefix mean the same tensors") {
-    for (const auto& [fixture, prefix] :
-         {std::pair<std::string, std::string>{"gpt2", "transformer."}, {"llama", "model."}}) {
+    for (const std::string fixture : {"gpt2", "llama"}) {
         CAPTURE(fixture);
+        const std::string prefix = fixture == "gpt2" ? "transformer." : "model.";
         const TemporaryFolder folder;
         write_edited(folder / "m", fixture, [&](Tensors& tensors) {
             for (TensorToWrite& tensor : tensors)

@@ -8,6 +8,8 @@
 #include <fstream>
 
 #include "kernels/core/check.h"
+#include "model/program/version.h"
+#include "tests/support/captured_output.h"
 #include "tests/support/doctest.h"
 
 namespace {
@@ -219,9 +221,11 @@ TEST_CASE("Flags: help lists every flag with its default and unit in at most 96 
     }
 }
 
-TEST_CASE("Flags: help and version end the program") {
+TEST_CASE("Flags: help and version are printed and end the program") {
+    CapturedOutput output(stdout);
     CHECK_THROWS_AS(Values().parse({"--help"}), Finished);
     CHECK_THROWS_AS(Values().parse({"--version"}), Finished);
+    CHECK(output.text() == Values().flags.help() + "fettle " + kVersion + "\n");
 }
 
 TEST_CASE("Flag: its value as text reads back to the same value") {

@@ -14,7 +14,8 @@ std::string cut(const std::vector<AddedToken>& tokens, std::string_view text) {
         if (segment.id == AddedTokenMatcher::kText) {
             joined += segment.text;
         } else {
-            joined += "<" + std::to_string(segment.id) + ":" + std::string(segment.text) + ">";
+            joined.append("<").append(std::to_string(segment.id)).append(":");
+            joined.append(segment.text).append(">");
         }
     }
     return joined;

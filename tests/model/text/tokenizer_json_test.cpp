@@ -91,7 +91,8 @@ TEST_CASE("tokenizer.json: contradictions between ids are refused") {
 }
 
 TEST_CASE("tokenizer.json: a template's ids surround the text") {
-    const json special = {{"<s>", {{"id", "<s>"}, {"ids", {1}}, {"tokens", {"<s>"}}}}};
+    const json special = {
+        {"<s>", {{"id", "<s>"}, {"ids", json::array({1})}, {"tokens", json::array({"<s>"})}}}};
     const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
     const json start = {{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}};
     json document = read_json_file(kGood);
@@ -105,10 +106,10 @@ TEST_CASE("tokenizer.json: a template's ids surround the text") {
     CHECK(files.prefix == std::vector<int32_t>{1});
     CHECK(files.suffix == std::vector<int32_t>{1, 1});
 
-    document["post_processor"]["single"] = {start};
+    document["post_processor"]["single"] = json::array({start});
     CHECK(complaint(document.dump()) == ": post_processor: single: the text does not appear");
     document["post_processor"]["single"] = {start, text};
-    document["post_processor"]["special_tokens"]["<s>"]["ids"] = {99'999};
+    document["post_processor"]["special_tokens"]["<s>"]["ids"] = json::array({99'999});
     CHECK(complaint(document.dump()) == ": post_processor: id 99999 has no token");
     document["post_processor"]["special_tokens"] = json::object();
     CHECK(complaint(document.dump()).ends_with("nothing found for \"<s>\""));

@@ -1,7 +1,7 @@
-// Shuffles and votes against tables written from their definition in the CUDA programming guide.
+// Shuffles and votes against tables written from their definition in the CUDA programming guide;
+// what a warp or a block may not do is an Error that names thread and line.
 
 #include "kernels/simt/warp_functions.h"
-
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 #include "tests/support/emulated.h"
@@ -9,26 +9,24 @@
 namespace on_simt {
 namespace {
 
-constexpr uint32_t kAll = 0xffffffffu;
-
 enum Row { from_5, up_3, down_3, xor_6, up_2_of_8, down_2_of_8, from_11_of_8, kRows };
 
 __global__ void shuffle_lanes(int* out) {  // [kRows, 32]
     const int lane = static_cast<int>(threadIdx.x);
-    out[from_5 * 32 + lane] = __shfl_sync(kAll, lane, 5);
-    out[up_3 * 32 + lane] = __shfl_up_sync(kAll, lane, 3);
-    out[down_3 * 32 + lane] = __shfl_down_sync(kAll, lane, 3);
-    out[xor_6 * 32 + lane] = __shfl_xor_sync(kAll, lane, 6);
-    out[up_2_of_8 * 32 + lane] = __shfl_up_sync(kAll, lane, 2, 8);
-    out[down_2_of_8 * 32 + lane] = __shfl_down_sync(kAll, lane, 2, 8);
-    out[from_11_of_8 * 32 + lane] = __shfl_sync(kAll, lane, 11, 8);
+    out[from_5 * 32 + lane] = __shfl_sync(kAllLanes, lane, 5);
+    out[up_3 * 32 + lane] = __shfl_up_sync(kAllLanes, lane, 3);
+    out[down_3 * 32 + lane] = __shfl_down_sync(kAllLanes, lane, 3);
+    out[xor_6 * 32 + lane] = __shfl_xor_sync(kAllLanes, lane, 6);
+    out[up_2_of_8 * 32 + lane] = __shfl_up_sync(kAllLanes, lane, 2, 8);
+    out[down_2_of_8 * 32 + lane] = __shfl_down_sync(kAllLanes, lane, 2, 8);
+    out[from_11_of_8 * 32 + lane] = __shfl_sync(kAllLanes, lane, 11, 8);
 }
 
 __global__ void vote(uint32_t* out) {  // [3, 32]
     const uint32_t lane = threadIdx.x;
-    out[lane] = __ballot_sync(kAll, lane % 3 == 0);
-    out[32 + lane] = static_cast<uint32_t>(__any_sync(kAll, lane == 31));
-    out[64 + lane] = static_cast<uint32_t>(__all_sync(kAll, lane != 31));
+    out[lane] = __ballot_sync(kAllLanes, lane % 3 == 0);
+    out[32 + lane] = static_cast<uint32_t>(__any_sync(kAllLanes, lane == 31));
+    out[64 + lane] = static_cast<uint32_t>(__all_sync(kAllLanes, lane != 31));
 }
 
 // The even and the odd lanes go apart, each among themselves, and meet again.
@@ -41,7 +39,7 @@ __global__ void split(int* out) {
         for (int from = 1; from < 32; from += 2) sum += __shfl_sync(0xaaaaaaaau, 10 * lane, from);
     }
     __syncwarp();
-    out[threadIdx.x] = sum + __shfl_xor_sync(kAll, sum, 1);
+    out[threadIdx.x] = sum + __shfl_xor_sync(kAllLanes, sum, 1);
 }
 
 __global__ void reduce(const float* in, float* sums, float* largest) {
@@ -50,7 +48,43 @@ __global__ void reduce(const float* in, float* sums, float* largest) {
 }
 
 __global__ void shuffle_double(double* out) {
-    out[threadIdx.x] = __shfl_xor_sync(kAll, 1.0 / (1 + threadIdx.x), 1);
+    out[threadIdx.x] = __shfl_xor_sync(kAllLanes, 1.0 / (1 + threadIdx.x), 1);
+}
+
+// Planted bugs.
+__global__ void barrier_in_a_branch(int* out) {
+    if (threadIdx.x < 40) {
+        __syncthreads();
+        out[threadIdx.x] = 1;
+    }
+}
+__global__ void two_barriers(int* out) {
+    if (threadIdx.x < 40) {
+        __syncthreads();
+        out[threadIdx.x] = 1;
+    } else {
+        __syncthreads();
+    }
+}
+__global__ void shuffle_in_a_branch(int* out) {
+    if (threadIdx.x < 16) out[threadIdx.x] = __shfl_xor_sync(kAllLanes, 1, 1);
+}
+__global__ void shuffle_outside_its_mask(int* out) {
+    out[threadIdx.x] = __shfl_sync(0x0000ffffu, 1, 0);
+}
+__global__ void shuffle_from_outside_the_mask(int* out) {
+    if (threadIdx.x < 16) out[threadIdx.x] = __shfl_sync(0x0000ffffu, 1, 20);
+}
+__global__ void shuffle_meets_vote(int* out) {
+    if (threadIdx.x % 2 == 0) {
+        out[threadIdx.x] = __shfl_sync(kAllLanes, 1, 0);
+    } else {
+        out[threadIdx.x] = __any_sync(kAllLanes, 1);
+    }
+}
+__global__ void overlapping_masks(int* out) {
+    const uint32_t mask = threadIdx.x < 16 ? 0x0000ffffu : 0xffff8000u;
+    out[threadIdx.x] = __shfl_sync(mask, 1, 15);
 }
 
 }  // namespace
@@ -116,4 +150,25 @@ TEST_CASE("simt: warp_sum and warp_max give every lane the same bits") {
             CHECK(largest.to_host()[warp * 32 + lane] == *std::max_element(first, first + 32));
         }
     }
+}
+
+TEST_CASE("simt: divergent barriers are errors that name the line") {
+    const Buffer<int> out(Device::simt, 64);
+    const auto branch = error_of(on_simt::barrier_in_a_branch, out.data());
+    CHECK(contains(branch, "__syncthreads at "));
+    CHECK(contains(branch, "collective_test.cpp:"));
+    CHECK(contains(branch, "return"));
+    CHECK(contains(error_of(on_simt::two_barriers, out.data()), "while others wait at "));
+}
+
+TEST_CASE("simt: warp functions that not all named lanes call are errors") {
+    const Buffer<int> out(Device::simt, 64);
+    CHECK(contains(error_of(on_simt::shuffle_in_a_branch, out.data()), "return"));
+    CHECK(contains(error_of(on_simt::shuffle_outside_its_mask, out.data()),
+                   "is not among the lanes 0000ffff"));
+    CHECK(contains(error_of(on_simt::shuffle_from_outside_the_mask, out.data()),
+                   "reads lane 20, which is not among 0000ffff"));
+    CHECK(
+        contains(error_of(on_simt::shuffle_meets_vote, out.data()), "meets another warp function"));
+    CHECK(contains(error_of(on_simt::overlapping_masks, out.data()), "return"));
 }

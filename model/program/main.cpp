@@ -1,4 +1,4 @@
-#include "model/program/run_main.h"
+#include "model/program/main.h"
 
 #include <fmt/core.h>
 

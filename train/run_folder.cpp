@@ -1,0 +1,204 @@
+#include "train/run_folder.h"
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "eval/trainer_state.h"
+#include "kernels/core/check.h"
+#include "model/io/atomic_file.h"
+#include "model/parameters.h"
+#include "model/program/version.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What a run writes besides checkpoints and TensorBoard's files; the tokenizer's files are copies.
+constexpr const char* kOwnFiles[] = {"config.json",
+                                     "model.safetensors",
+                                     "model.safetensors.index.json",
+                                     "tokenizer.json",
+                                     "vocab.json",
+                                     "merges.txt",
+                                     "tokenizer_config.json",
+                                     "special_tokens_map.json",
+                                     "chat_template.jinja",
+                                     "generation_config.json",
+                                     "metrics.jsonl",
+                                     "trainer_state.json",
+                                     "run.json",
+                                     "plan.json"};
+
+bool is_own(const fs::path& file) {
+    const std::string name = file.filename().string();
+    for (const char* own : kOwnFiles)
+        if (name == own) return true;
+    return name.rfind("events.out.tfevents.", 0) == 0 || name.rfind("checkpoint-", 0) == 0 ||
+           (name.rfind("model-", 0) == 0 && file.extension() == ".safetensors");
+}
+
+bool holds_run_or_model(const fs::path& folder) {
+    return fs::exists(folder / "run.json") || fs::exists(folder / "config.json") ||
+           fs::exists(folder / "metrics.jsonl") || !checkpoint_steps(folder).empty();
+}
+
+bool same_folder(const fs::path& a, const fs::path& b) {
+    return !a.empty() && fs::exists(a) && fs::exists(b) && fs::equivalent(a, b);
+}
+
+void ensure_no_input(const Preparation& prepared, const fs::path& folder) {
+    for (const fs::path& input : {prepared.model_folder, prepared.tokenizer_folder})
+        ENSURE_INPUT(!same_folder(input, folder), "--output_dir",
+                     "{} is the folder of the model or tokenizer, expected another",
+                     folder.string());
+    for (const auto& [file, hash] : prepared.input_hashes)
+        ENSURE_INPUT(!same_folder(fs::path(file).parent_path(), folder), "--output_dir",
+                     "{} holds the input {}, expected another folder", folder.string(), file);
+}
+
+void ensure_writable(const fs::path& folder) {
+    fs::path existing = fs::absolute(folder);
+    while (!fs::exists(existing)) existing = existing.parent_path();
+    ENSURE_INPUT(fs::is_directory(existing), "--output_dir", "{} is no folder", existing.string());
+    ENSURE_INPUT(access(existing.c_str(), W_OK | X_OK) == 0, "--output_dir",
+                 "{} cannot be written to", existing.string());
+}
+
+void ensure_continues(const Preparation& prepared, const fs::path& checkpoint) {
+    const TrainState state = read_checkpoint_state(checkpoint);
+    std::vector<std::string> differences = numeric_differences(
+        train_options_from_json(state.settings, checkpoint.string()), prepared.options);
+    for (const auto& [file, hash] : state.input_hashes) {
+        const auto now = prepared.input_hashes.find(file);
+        if (now != prepared.input_hashes.end() && now->second != hash)
+            differences.push_back(file + ": its contents changed");
+    }
+    std::string list;
+    for (const std::string& difference : differences)
+        list += (list.empty() ? "" : "; ") + difference;
+    ENSURE_INPUT(differences.empty(), checkpoint.string(), "does not go on to the same numbers: {}",
+                 list);
+    ENSURE_INPUT(state.step <= prepared.total_steps, checkpoint.string(),
+                 "is at step {}, expected at most the run's {} steps", state.step,
+                 prepared.total_steps);
+}
+
+}  // namespace
+
+std::optional<fs::path> claim_run_folder(const Preparation& prepared) {
+    const TrainOptions& options = prepared.options;
+    const fs::path folder = options.output_dir;
+    ensure_no_input(prepared, folder);
+    ensure_writable(folder);
+    if (!options.resume_from_checkpoint) {
+        ENSURE_INPUT(!holds_run_or_model(folder) || options.overwrite_output_dir, "--output_dir",
+                     "{} holds a run or a model already; give another folder, "
+                     "--resume_from_checkpoint latest or --overwrite_output_dir",
+                     folder.string());
+        return std::nullopt;
+    }
+    fs::path checkpoint = *options.resume_from_checkpoint;
+    if (checkpoint == "latest" || checkpoint == "true") {
+        const auto steps = checkpoint_steps(folder);
+        if (steps.empty()) {
+            fmt::print(stderr, "{}: no complete checkpoint; the run starts at step 0\n",
+                       folder.string());
+            return std::nullopt;
+        }
+        checkpoint = checkpoint_path(folder, steps.back());
+    }
+    ensure_continues(prepared, checkpoint);
+    return checkpoint;
+}
+
+RunFolder::RunFolder(const Preparation& prepared, const std::string& command)
+    : prepared_(prepared), path_(prepared.options.output_dir), command_(command) {
+    std::error_code error;
+    fs::create_directories(path_, error);
+    ENSURE_INPUT(!error, "--output_dir", "{} cannot be made: {}", path_.string(), error.message());
+    if (!prepared.options.overwrite_output_dir || prepared.options.resume_from_checkpoint) return;
+    for (const auto& entry : fs::directory_iterator(path_))
+        if (is_own(entry.path())) fs::remove_all(entry.path());
+}
+
+void RunFolder::begin(const TrainState& state, const MemoryForecast& memory) {
+    const auto resume = state.step > 0 ? std::optional(state.step) : std::nullopt;
+    write_file(path_ / "run.json", run_json());
+    write_file(path_ / "plan.json", plan_json(prepared_, memory));
+    log_ = std::make_unique<RunLog>(path_, resume);
+    if (prepared_.options.report_to == "tensorboard")
+        tensorboard_ = std::make_unique<TensorBoardWriter>(path_, resume);
+}
+
+void RunFolder::write(const LogRecord& record) {
+    log_->append(record);
+    if (tensorboard_) tensorboard_->append(record);
+}
+
+void RunFolder::sync() { log_->sync(); }
+
+void RunFolder::finish(const TrainState& state) {
+    const TrainOptions& options = prepared_.options;
+    log_->sync();
+    TrainerState out{.global_step = state.step,
+                     .max_steps = prepared_.total_steps,
+                     .epoch = log_->records().empty() ? 0.0 : log_->records().back().epoch,
+                     .num_train_epochs = prepared_.epochs,
+                     .train_batch_size = options.per_device_train_batch_size,
+                     .logging_steps = options.logging_steps,
+                     .eval_steps = options.eval_steps,
+                     .save_steps = options.save_steps,
+                     .num_input_tokens_seen = state.tokens,
+                     .best_metric = state.best_metric,
+                     .best_global_step = state.best_step,
+                     .best_model_checkpoint = {}};
+    if (options.load_best_model_at_end && state.best_step)
+        out.best_model_checkpoint = checkpoint_path(path_, *state.best_step).string();
+    write_file(path_ / "trainer_state.json", to_json(out, log_->records()));
+}
+
+std::string RunFolder::run_json() const {
+    const ParameterTable table(prepared_.config);
+    const Json json = {{"command", command_},
+                       {"version", kVersion},
+                       {"device", "cpu"},
+                       {"precision", precision_of(prepared_.options)},
+                       {"threads", prepared_.options.common.threads},
+                       {"seed", prepared_.options.common.seed},
+                       {"parameters", table.num_parameters()},
+                       {"options", Json::parse(to_json(prepared_.options))},
+                       {"input_hashes", prepared_.input_hashes}};
+    return json.dump(2) + "\n";
+}
+
+std::string plan_json(const Preparation& prepared, const MemoryForecast& memory) {
+    Json parts = Json::object(), tensors = Json::array();
+    for (const PlannedBytes& part : memory.parts) parts[part.name] = part.bytes;
+    for (const PlannedTensor& tensor : memory.activations.tensors())
+        if (tensor.bytes > 0)
+            tensors.push_back({{"name", tensor.name},
+                               {"bytes", tensor.bytes},
+                               {"first_phase", tensor.first_phase},
+                               {"last_phase", tensor.last_phase},
+                               {"offset", tensor.offset}});
+    const Corpus& corpus = prepared.corpus;
+    const Json json = {{"total_bytes", memory.total_bytes()},
+                       {"parts", parts},
+                       {"total_steps", prepared.total_steps},
+                       {"steps_per_epoch", prepared.steps_per_epoch},
+                       {"epochs", prepared.epochs},
+                       {"tokens_of_largest_micro_batch", prepared.limits.tokens},
+                       {"longest_row", prepared.limits.longest_row},
+                       {"rows",
+                        {{"read", corpus.rows_read},
+                         {"used", corpus.num_rows()},
+                         {"dropped_without_target", corpus.dropped_empty},
+                         {"dropped_too_long", corpus.dropped_long},
+                         {"truncated", corpus.truncated_rows},
+                         {"truncated_tokens", corpus.truncated_tokens}}},
+                       {"activations", tensors}};
+    return json.dump(2) + "\n";
+}

@@ -1,0 +1,87 @@
+#include "train/train.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "kernels/core/check.h"
+#include "model/program/memory.h"
+#include "model/program/progress.h"
+#include "model/program/signals.h"
+#include "train/trainer.h"
+
+namespace {
+
+double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+void print_plan(const Preparation& prepared, const MemoryForecast& memory) {
+    const Corpus& corpus = prepared.corpus;
+    fmt::print(stderr, "data: {} rows of {} tokens in all; {} of {} rows dropped, {} cut\n",
+               grouped_digits(corpus.num_rows()),
+               grouped_digits(static_cast<int64_t>(corpus.tokens.size())),
+               grouped_digits(corpus.dropped_empty + corpus.dropped_long),
+               grouped_digits(corpus.rows_read), grouped_digits(corpus.truncated_rows));
+    fmt::print(stderr, "steps: {} ({} an epoch)\n", grouped_digits(prepared.total_steps),
+               grouped_digits(prepared.steps_per_epoch));
+    fmt::print(stderr, "memory plan:\n");
+    for (const PlannedBytes& part : memory.parts)
+        fmt::print(stderr, "  {:<24} {:>9.1f} MiB\n", part.name, mebibytes(part.bytes));
+    fmt::print(stderr, "  {:<24} {:>9.1f} MiB\n", "peak", mebibytes(memory.total_bytes()));
+}
+
+void ensure_fits(const MemoryForecast& memory) {
+    const int64_t available = available_memory_bytes();
+    ENSURE_INPUT(memory.total_bytes() <= available, "memory",
+                 "the run needs {:.0f} MiB at its peak, {:.0f} MiB are available; a smaller "
+                 "--per_device_train_batch_size (with --gradient_accumulation_steps), a shorter "
+                 "--max_length or --precision bf16 needs less",
+                 mebibytes(memory.total_bytes()), mebibytes(available));
+}
+
+void print_largest_activations(const MemoryForecast& memory) {
+    auto tensors = memory.activations.tensors();
+    std::sort(tensors.begin(), tensors.end(),
+              [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+    fmt::print(stderr, "largest activations (all of them are in plan.json of a run):\n");
+    for (size_t i = 0; i < std::min<size_t>(8, tensors.size()); ++i)
+        fmt::print(stderr, "  {:<24} {:>9.1f} MiB\n", tensors[i].name, mebibytes(tensors[i].bytes));
+}
+
+template <typename T>
+int run(const Preparation& prepared, const std::string& command) {
+    const auto checkpoint = claim_run_folder(prepared);
+    const MemoryForecast memory = forecast_memory(prepared);
+    print_plan(prepared, memory);
+    ensure_fits(memory);
+    Trainer<T> trainer(prepared);
+    if (prepared.options.dry_run) {
+        print_largest_activations(memory);
+        const double seconds = trainer.seconds_per_step();
+        fmt::print(stderr, "time: {:.3f} s a step, {} in all (evaluation and saving not counted)\n",
+                   seconds, duration_text(seconds * static_cast<double>(prepared.total_steps)));
+        return 0;
+    }
+    watch_stop_signals();
+    RunFolder folder(prepared, command);
+    const TrainResult result = trainer.run(folder, checkpoint);
+    fmt::print(stderr, "peak memory: {:.1f} MiB measured, {:.1f} MiB planned\n",
+               mebibytes(result.peak_bytes), mebibytes(memory.total_bytes()));
+    if (result.stopped_by) {
+        fmt::print(
+            stderr, "stopped at step {}; to go on: {}{}\n", result.steps, command,
+            prepared.options.resume_from_checkpoint ? "" : " --resume_from_checkpoint latest");
+        return stop_exit_code(*result.stopped_by);
+    }
+    fmt::print(stderr, "{} steps in {}; the model is in {}\n", result.steps,
+               duration_text(result.seconds), folder.path().string());
+    return 0;
+}
+
+}  // namespace
+
+int train(const TrainOptions& options, const std::string& command) {
+    const Preparation prepared = prepare(options);
+    return precision_of(options) == "bf16" ? run<bf16>(prepared, command)
+                                           : run<float>(prepared, command);
+}

@@ -1,0 +1,279 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "kernels/core/check.h"
+#include "model/initialize.h"
+#include "model/io/hugging_face.h"
+#include "model/program/memory.h"
+#include "model/program/signals.h"
+#include "model/score.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// "step 40/200  epoch 0.80  loss 3.2140  learning_rate 5.00e-05  ..."
+std::string console_line(const LogRecord& record, int64_t total_steps) {
+    std::string line =
+        fmt::format("step {}/{}  epoch {:.2f}", record.step, total_steps, record.epoch);
+    for (const LogValue& value : record.values) {
+        if (const auto* whole = std::get_if<int64_t>(&value.value))
+            line += fmt::format("  {} {}", value.name, grouped_digits(*whole));
+        else if (value.name == "tokens_per_second")
+            line += fmt::format("  {} tokens/s",
+                                grouped_digits(std::llround(std::get<double>(value.value))));
+        else if (value.name == "learning_rate")
+            line += fmt::format("  {} {:.2e}", value.name, std::get<double>(value.value));
+        else
+            line += fmt::format("  {} {:.4f}", value.name, std::get<double>(value.value));
+    }
+    return line;
+}
+
+PhiloxKey step_key(int64_t seed, int64_t step) {
+    return {static_cast<uint32_t>(seed), static_cast<uint32_t>(step)};
+}
+
+}  // namespace
+
+template <typename T>
+Trainer<T>::Trainer(const Preparation& prepared)
+    : prepared_(prepared),
+      options_(prepared.options),
+      table_(prepared.config),
+      store_(table_),
+      optimizer_(store_, {.beta1 = options_.adam_beta1,
+                          .beta2 = options_.adam_beta2,
+                          .epsilon = options_.adam_epsilon,
+                          .weight_decay = options_.weight_decay,
+                          .max_grad_norm = options_.max_grad_norm}),
+      model_(prepared.config, store_, prepared.limits),
+      loader_(prepared.corpus, prepared.loader) {
+    store_.allocate(Role::weight);
+    store_.allocate(Role::gradient);
+}
+
+template <typename T>
+TrainResult Trainer<T>::run(RunFolder& folder,
+                            const std::optional<std::filesystem::path>& checkpoint) {
+    folder_ = &folder;
+    start(checkpoint);
+    if (state_.step == 0) evaluate();
+    while (state_.step < prepared_.total_steps && !stop_requested() && !stops_early()) {
+        const StepResult step = train_step();
+        log(step);
+        if (evaluates_now()) evaluate();
+        if (saves_now() || stop_requested()) save();
+    }
+    if (!stop_requested()) finish();
+    progress_.reset();
+    return {stop_requested(), state_.step, state_.seconds, peak_memory_bytes()};
+}
+
+template <typename T>
+void Trainer<T>::start(const std::optional<std::filesystem::path>& checkpoint) {
+    if (checkpoint)
+        state_ = load_checkpoint(*checkpoint, store_);
+    else if (prepared_.model_folder.empty())
+        initialize(store_, static_cast<uint64_t>(options_.common.seed));
+    else
+        load_weights(open_model_folder(prepared_.model_folder), store_);
+    state_.settings = to_json(options_);
+    state_.input_hashes = prepared_.input_hashes;
+    folder_->begin(state_, forecast_memory(prepared_));
+    progress_ = std::make_unique<Progress>("train", prepared_.total_steps, state_.step);
+}
+
+template <typename T>
+auto Trainer<T>::train_step() -> StepResult {
+    const auto begin = Clock::now();
+    const GlobalBatch global = loader_.batch_at(state_.step);
+    StepResult step;
+    step.loss = accumulate_gradients(global);
+    step.learning_rate =
+        options_.learning_rate * learning_rate_factor(prepared_.schedule, state_.step);
+    const auto norm = optimizer_.update(state_.step + 1, step.learning_rate);
+    step.grad_norm = norm.norm;
+    ensure_finite(step, norm.finite);
+    for (const Batch& batch : global.micro_batches)
+        step.tokens += batch.num_tokens() - batch.num_rows();
+    step.epoch = epoch_ = global.epoch;
+
+    ++state_.step;
+    state_.tokens += step.tokens;
+    state_.loss_sum += step.loss;
+    ++state_.loss_count;
+    const double seconds = seconds_since(begin);
+    state_.seconds += seconds;
+    state_.seconds_since_log += seconds;
+    state_.tokens_since_log += step.tokens;
+    return step;
+}
+
+template <typename T>
+double Trainer<T>::accumulate_gradients(const GlobalBatch& global) {
+    using Real = Accumulator<T>;
+    auto gradients = store_.all(Role::gradient);
+    std::fill(gradients.begin(), gradients.end(), Real{0});
+    double loss = 0.0;
+    for (const Batch& batch : global.micro_batches) {
+        const Targets targets = targets_of(batch);
+        grad_logprob_.clear();
+        for (const float weight : targets.weights)
+            grad_logprob_.push_back(static_cast<Real>(-weight / global.divisor));
+        logprob_.resize(batch.tokens.size());
+        model_.forward(batch, {.probability = options_.dropout,
+                               .key = step_key(options_.common.seed, state_.step)});
+        model_.head(grad_logprob_.data(), logprob_.data());
+        model_.backward();
+        for (size_t n = 0; n < logprob_.size(); ++n)
+            loss -= targets.weights[n] * static_cast<double>(logprob_[n]);
+    }
+    return loss / global.divisor;
+}
+
+// The optimiser has left the weights alone; whoever reads the message should know where to look.
+template <typename T>
+void Trainer<T>::ensure_finite(const StepResult& step, bool finite) const {
+    if (finite && std::isfinite(step.loss)) return;
+    std::string first = "none";
+    for (int p = 0; p < table_.size() && first == "none"; ++p) {
+        const auto* gradient = store_.at(Role::gradient, p);
+        for (int64_t i = 0; i < table_[p].count && first == "none"; ++i)
+            if (!std::isfinite(gradient[i])) first = table_[p].name;
+    }
+    throw InputError(fmt::format(
+        "step {}: loss {}, gradient norm {}, expected finite numbers; first bad gradient: {}. No "
+        "weight was changed by this step; checkpoints before it stand. A lower --learning_rate or "
+        "a "
+        "longer "
+        "--warmup_steps usually helps",
+        state_.step + 1, step.loss, step.grad_norm, first));
+}
+
+template <typename T>
+void Trainer<T>::log(const StepResult& step) {
+    const bool last = state_.step == prepared_.total_steps;
+    const double rate =
+        static_cast<double>(state_.tokens_since_log) / std::max(state_.seconds_since_log, 1e-9);
+    progress_->update(state_.step, step.loss, rate);
+    if (!last && state_.step % options_.logging_steps != 0) return;
+    const LogRecord record{
+        .step = state_.step,
+        .epoch = step.epoch,
+        .values = {{"loss", state_.loss_sum / static_cast<double>(state_.loss_count)},
+                   {"learning_rate", step.learning_rate},
+                   {"grad_norm", step.grad_norm},
+                   {"tokens", state_.tokens},
+                   {"tokens_per_second", rate}}};
+    folder_->write(record);
+    progress_->log(console_line(record, prepared_.total_steps));
+    state_.loss_sum = 0.0;
+    state_.loss_count = 0;
+    state_.seconds_since_log = 0.0;
+    state_.tokens_since_log = 0;
+}
+
+template <typename T>
+bool Trainer<T>::at_epoch_end() const {
+    return std::abs(epoch_ - std::round(epoch_)) < 1e-9;
+}
+
+template <typename T>
+bool Trainer<T>::evaluates_now() const {
+    if (state_.step == prepared_.total_steps) return true;
+    if (options_.eval_strategy == "steps") return state_.step % *options_.eval_steps == 0;
+    return options_.eval_strategy == "epoch" && at_epoch_end();
+}
+
+template <typename T>
+void Trainer<T>::evaluate() {
+    if (prepared_.eval.empty() || options_.eval_strategy == "no") return;
+    const auto begin = Clock::now();
+    LogRecord record{.step = state_.step, .epoch = epoch_, .values = {}};
+    ScoreSum all;
+    std::vector<LogValue> domains;
+    for (const EvalDomain& domain : prepared_.eval) {
+        Progress progress("eval " + domain.name, domain.corpus.num_rows());
+        const ScoreSum sum =
+            score(model_, domain.corpus, [&](int64_t done) { progress.update(done); });
+        domains.push_back({"eval_" + domain.name + "_loss", sum.mean()});
+        all.loss += sum.loss;
+        all.tokens += sum.tokens;
+    }
+    record.values.push_back({"eval_loss", all.mean()});
+    if (domains.size() > 1)
+        record.values.insert(record.values.end(), domains.begin(), domains.end());
+    record.values.push_back({"eval_runtime", seconds_since(begin)});
+    folder_->write(record);
+    progress_->log(console_line(record, prepared_.total_steps));
+
+    const double metric = record.number(options_.metric_for_best_model);
+    ENSURE_INPUT(!std::isnan(metric), "--metric_for_best_model", "{} is no metric of this run",
+                 options_.metric_for_best_model);
+    const bool better =
+        !state_.best_metric || (options_.better_is_greater() ? metric > *state_.best_metric
+                                                             : metric < *state_.best_metric);
+    state_.evaluations_since_best = better ? 0 : state_.evaluations_since_best + 1;
+    if (!better) return;
+    state_.best_metric = metric;
+    state_.best_step = state_.step;
+    if (options_.load_best_model_at_end) save();
+}
+
+template <typename T>
+bool Trainer<T>::stops_early() const {
+    return options_.early_stopping_patience &&
+           state_.evaluations_since_best >= *options_.early_stopping_patience;
+}
+
+template <typename T>
+bool Trainer<T>::saves_now() const {
+    if (options_.save_strategy == "steps") return state_.step % options_.save_steps == 0;
+    return options_.save_strategy == "epoch" && at_epoch_end();
+}
+
+template <typename T>
+void Trainer<T>::save() {
+    folder_->sync();
+    save_checkpoint(prepared_.config, store_, state_,
+                    {.folder = folder_->path(),
+                     .type = prepared_.save_type,
+                     .tokenizer_from = prepared_.tokenizer_folder,
+                     .keep = options_.save_total_limit});
+}
+
+template <typename T>
+void Trainer<T>::finish() {
+    if (options_.load_best_model_at_end && state_.best_step && *state_.best_step != state_.step)
+        load_checkpoint(checkpoint_path(folder_->path(), *state_.best_step), store_);
+    save_model(prepared_.config, store_,
+               {.folder = folder_->path(),
+                .type = prepared_.save_type,
+                .tokenizer_from = prepared_.tokenizer_folder});
+    folder_->finish(state_);
+}
+
+template <typename T>
+double Trainer<T>::seconds_per_step() {
+    if (prepared_.model_folder.empty())
+        initialize(store_, static_cast<uint64_t>(options_.common.seed));
+    else
+        load_weights(open_model_folder(prepared_.model_folder), store_);
+    const GlobalBatch global = loader_.batch_at(0);
+    accumulate_gradients(global);  // the first one also builds the products' code
+    const auto begin = Clock::now();
+    accumulate_gradients(global);
+    optimizer_.update(1, /*learning_rate=*/0.0);
+    return seconds_since(begin);
+}
+
+template class Trainer<float>;
+template class Trainer<bf16>;

@@ -1,0 +1,71 @@
+// The training loop: it reads like its own pseudocode (run(), in trainer.cpp).
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "model/parameter_store.h"
+#include "model/program/progress.h"
+#include "model/transformer.h"
+#include "train/checkpoint.h"
+#include "train/loader.h"
+#include "train/optimizer.h"
+#include "train/preparation.h"
+#include "train/run_folder.h"
+
+struct TrainResult {
+    std::optional<int> stopped_by;  // the signal, if one ended the run early
+    int64_t steps = 0;
+    double seconds = 0.0;
+    int64_t peak_bytes = 0;
+};
+
+template <typename T>
+class Trainer {
+public:
+    // Allocates everything the run needs; borrows `prepared`.
+    explicit Trainer(const Preparation& prepared);
+
+    // Trains from the weights, or from the checkpoint, to the last step, and writes the model.
+    TrainResult run(RunFolder& folder, const std::optional<std::filesystem::path>& checkpoint);
+    // Seconds of one optimiser step, measured on the first one's rows; no weight changes.
+    double seconds_per_step();
+
+private:
+    struct StepResult {
+        double loss = 0.0;
+        int64_t tokens = 0;  // predicted
+        double grad_norm = 0.0;
+        double learning_rate = 0.0;
+        double epoch = 0.0;
+    };
+
+    void start(const std::optional<std::filesystem::path>& checkpoint);
+    StepResult train_step();
+    // Adds the gradients of the whole step to the store's; returns sum of weight * loss / divisor.
+    double accumulate_gradients(const GlobalBatch& global);
+    void ensure_finite(const StepResult& step, bool finite) const;
+
+    void log(const StepResult& step);
+    bool evaluates_now() const;
+    void evaluate();
+    bool saves_now() const;
+    void save();
+    void finish();
+    bool at_epoch_end() const;
+    bool stops_early() const;
+
+    const Preparation& prepared_;
+    const TrainOptions& options_;
+    const ParameterTable table_;
+    ParameterStore<T> store_;
+    Optimizer<T> optimizer_;
+    Transformer<T> model_;
+    Loader loader_;
+    std::vector<Accumulator<T>> logprob_, grad_logprob_;  // [N]
+
+    TrainState state_;
+    double epoch_ = 0.0;
+    RunFolder* folder_ = nullptr;
+    std::unique_ptr<Progress> progress_;
+};

@@ -119,7 +119,7 @@ void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
 }
 
 void remove_old(const fs::path& run_folder, int64_t keep, int64_t written,
-                std::optional<int64_t> best_step) {
+                std::optional<int64_t> keep_step) {
     if (keep == 0) return;
     std::vector<int64_t> steps = checkpoint_steps(run_folder);
     if (keep_step) std::erase(steps, *keep_step);

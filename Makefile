@@ -71,8 +71,8 @@ help:  ## list the targets
 all: $(programs)  ## build every program into bin/
 demo:  ## install what is missing, build, fine-tune the embedded base model on a CPU
 	@scripts/setup.sh
-	@$(MAKE) $(BIN)/train $(BIN)/generate
-	@scripts/demo.sh $(BIN)
+	@$(MAKE) $(BIN)/train $(BIN)/generate $(BIN)/eval
+	@$(BIN)/train
 test:  ## install what is missing, build, run the quick tests
 	@scripts/setup.sh
 	@$(MAKE) all tests

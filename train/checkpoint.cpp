@@ -118,10 +118,13 @@ void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
     }
 }
 
-void remove_old(const fs::path& run_folder, int64_t keep, std::optional<int64_t> best_step) {
+void remove_old(const fs::path& run_folder, int64_t keep, int64_t written,
+                std::optional<int64_t> best_step) {
     if (keep == 0) return;
     std::vector<int64_t> steps = checkpoint_steps(run_folder);
     if (best_step) std::erase(steps, *best_step);
+    // The one just written stays, even where an earlier run of the folder went further.
+    keep -= static_cast<int64_t>(std::erase(steps, written));
     for (size_t i = 0; i + static_cast<size_t>(keep) < steps.size(); ++i) {
         const fs::path old = checkpoint_path(run_folder, steps[i]);
         // Its state goes first: a checkpoint that is half removed is no longer complete.
@@ -164,7 +167,7 @@ void save_checkpoint(const ModelConfig& config, const ParameterStore<T>& store,
                       optimizer_tensors(store, args.type != TensorType::f32));
     write_file(folder.path() / kStateFile, state_json(state));
     folder.commit();
-    remove_old(args.folder, args.keep, state.best_step);
+    remove_old(args.folder, args.keep, state.step, state.best_step);
 }
 
 template <typename T>

@@ -91,6 +91,9 @@ int64_t Loader::steps_of(int64_t epoch) {
 }
 
 int64_t Loader::steps_in(double epochs) {
+    // One rounding of the product: 2.1 epochs of 10 steps are 21, but 2.1 - 2 is more than 0.1.
+    if (!options_.packing)
+        return static_cast<int64_t>(std::ceil(epochs * static_cast<double>(steps_of(0))));
     const auto whole = static_cast<int64_t>(std::floor(epochs));
     int64_t steps = 0;
     for (int64_t epoch = 0; epoch < whole; ++epoch) steps += steps_of(epoch);

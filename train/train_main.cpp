@@ -5,6 +5,7 @@
 
 #include "kernels/core/check.h"
 #include "model/program/main.h"
+#include "train/demo/demo.h"
 #include "train/train.h"
 
 namespace {
@@ -33,7 +34,7 @@ int body(int argc, char** argv) {
     const Device device = apply_common_options(options.common);
     ENSURE_INPUT(device == Device::cpu, "--device", "bin/train runs on cpu, found {}",
                  name_of(device));
-    return train(options, command);
+    return argc == 1 ? run_demo(options, command) : train(options, command);
 }
 
 }  // namespace

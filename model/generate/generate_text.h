@@ -15,7 +15,7 @@ struct GenerateTextOptions {
     int top_k = 0;
     double top_p = 1.0;
     double repetition_penalty = 1.0;
-    std::vector<std::string> stop;
+    std::vector<std::string> stop = {};
     int rows = 1;
     uint64_t seed = 42;
 };

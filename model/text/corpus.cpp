@@ -116,19 +116,32 @@ private:
         corpus_.bytes += static_cast<int64_t>(text.size());
     }
 
+    // A row is a line or, for paragraphs, the lines up to a blank one; its end of line is no part
+    // of it, "\n" or "\r\n".
     void read_text_rows(const fs::path& file, std::string_view text) {
-        const std::string_view separator =
-            options_.text_rows == TextRows::paragraph ? "\n\n" : "\n";
-        int64_t row = 0;
-        while (!text.empty()) {
-            const size_t end = std::min(text.find(separator), text.size());
-            const std::string_view piece = text.substr(0, end);
-            text.remove_prefix(std::min(end + separator.size(), text.size()));
-            ++row;
-            if (piece.find_first_not_of(" \t\r\n") == std::string_view::npos) continue;
-            const size_t first = piece.find_first_not_of('\n');
-            add_whole(piece.substr(first), fmt::format("{} row {}", file.string(), row));
+        size_t begin = 0, end = 0;  // of the row so far; empty between rows
+        int64_t line = 0, first_line = 0;
+        const auto finish_row = [&] {
+            if (begin < end)
+                add_whole(text.substr(begin, end - begin),
+                          fmt::format("{} line {}", file.string(), first_line));
+            begin = end = 0;
+        };
+        for (size_t at = 0; at < text.size();) {
+            const size_t newline = std::min(text.find('\n', at), text.size());
+            std::string_view content = text.substr(at, newline - at);
+            if (content.ends_with('\r')) content.remove_suffix(1);
+            ++line;
+            const bool blank = content.find_first_not_of(" \t") == std::string_view::npos;
+            if (!blank && begin == end) {
+                begin = at;
+                first_line = line;
+            }
+            if (!blank) end = at + content.size();
+            if (blank || options_.text_rows == TextRows::line) finish_row();
+            at = newline + 1;
         }
+        finish_row();
     }
 
     void add_object(const nlohmann::json& object, const std::string& source) {
@@ -198,6 +211,8 @@ std::vector<fs::path> files_of(const std::string& argument, const std::string& f
 
 Corpus read_corpus(const std::vector<std::string>& paths, const std::string& flag,
                    const Tokenizer& tokenizer, const CorpusOptions& options) {
+    ENSURE(options.max_length >= 2, "corpus: rows of {} tokens, expected 2 or more",
+           options.max_length);
     Reader reader(tokenizer, options);
     for (const std::string& path : paths)
         for (const fs::path& file : files_of(path, flag)) reader.read(file);

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Runs the built tests and says what it skipped and why.
+#   scripts/test.sh quick|all BUILD_FOLDER BIN_FOLDER
+# The last line is "N passed, N failed, N skipped"; exit 1 if anything failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+mode=$1 build=$2 bin=$3
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# count_doctest NAME COMMAND...: the program's own summary line has the numbers of cases.
+count_doctest() {
+    local name=$1
+    shift
+    local start=$SECONDS status=0
+    "$@" >"$log" 2>&1 || status=$?
+    local summary
+    summary=$(grep -E '^\[doctest\] test cases:' "$log" | tail -n 1)
+    local good bad
+    good=$(sed -nE 's/.*\| +([0-9]+) passed.*/\1/p' <<<"$summary")
+    bad=$(sed -nE 's/.*\| +([0-9]+) failed.*/\1/p' <<<"$summary")
+    if [ -z "$good" ] || [ "$((good + bad))" -eq 0 ]; then  # it died, or ran nothing
+        good=${good:-0} bad=1
+    elif [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then
+        bad=1
+    fi
+    passed=$((passed + good)) failed=$((failed + bad))
+    echo "$name: $good passed, $bad failed ($((SECONDS - start)) s)"
+    grep -E '^skipped' "$log" | sort -u
+    skipped=$((skipped + $(grep -cE '^skipped' "$log")))
+    [ "$bad" -eq 0 ] || tail -n 40 "$log"
+}
+
+# count_script NAME COMMAND...: a script's last line may say "N passed, N failed"; else its status counts.
+count_script() {
+    local name=$1
+    shift
+    local start=$SECONDS status=0
+    "$@" >"$log" 2>&1 || status=$?
+    local good bad
+    good=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1/p' "$log" | tail -n 1)
+    bad=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\2/p' "$log" | tail -n 1)
+    if [ -z "$good" ]; then
+        [ $status -eq 0 ] && good=1 bad=0 || good=0 bad=1
+    elif [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then
+        bad=1
+    fi
+    passed=$((passed + good)) failed=$((failed + bad))
+    echo "$name: $good passed, $bad failed ($((SECONDS - start)) s)"
+    grep -E '^skipped' "$log" | sort -u
+    skipped=$((skipped + $(grep -cE '^skipped' "$log")))
+    [ "$bad" -eq 0 ] || tail -n 40 "$log"
+}
+
+# The operations that have a form for the emulator and a GPU so far.
+on_device='-tc=layernorm*,adamw*,simt*,Fiber*,Buffer*,Stream*,Device*'
+count_doctest "kernels on cpu" "$build/test_kernels"
+count_doctest "kernels on simt" "$build/test_kernels" --device simt "$on_device"
+count_doctest "kernels on simt, another schedule" \
+    "$build/test_kernels" --device simt --schedule_seed 1 "$on_device"
+if "$build/test_kernels" --device cuda --list-test-cases >"$log" 2>&1; then
+    count_doctest "kernels on cuda" "$build/test_kernels" --device cuda "$on_device"
+else
+    echo "skipped: kernels on cuda ($(tail -n 1 "$log"))"
+    skipped=$((skipped + 1))
+fi
+count_doctest "model, eval, train" "$build/test_host"
+count_script "no symbol in two devices" tests/symbol_clash.sh "$build"
+count_script "symbol clash self-test" tests/symbol_clash.sh --self-test
+count_script "--device" tests/device_flag.sh "$build/test_kernels"
+count_script "lint self-test" scripts/lint.sh --self-test
+for script in tests/end_to_end/*.sh; do
+    [ -f "$script" ] && [ "$(basename "$script")" != lib.sh ] || continue
+    if [ "$mode" = quick ] && grep -q '^# slow' "$script"; then
+        echo "skipped: $script (slow; make test-all runs it)"
+        skipped=$((skipped + 1))
+        continue
+    fi
+    count_script "$script" "$script" "$bin"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

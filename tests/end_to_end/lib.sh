@@ -32,6 +32,7 @@ not_ok() {  # not_ok NAME [EXPLANATION]
     failed=$((failed + 1))
 }
 skip() { echo "skip - $1"; }
+
 # check NAME COMMAND...: the case passes if the command exits with 0; what it prints explains why
 # it did not.
 check() {

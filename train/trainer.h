@@ -55,6 +55,8 @@ private:
     void ensure_finite(const StepResult& step, bool finite) const;
 
     void log(const StepResult& step);
+    void write_log_line();
+    double tokens_per_second() const;  // since the last log line
     bool evaluates_now() const;
     void evaluate();
     bool saves_now() const;
@@ -73,6 +75,7 @@ private:
     std::vector<Accumulator<T>> logprob_, grad_logprob_;  // [N]
 
     TrainState state_;
+    StepResult last_step_;
     double epoch_ = 0.0;
     RunFolder* folder_ = nullptr;
     std::unique_ptr<Progress> progress_;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
+# slow: about a minute on two free cores.
 # nanoGPT's shakespeare_char setting for CPUs, from scratch: validation loss at most 1.90 after
-# 2,000 steps. About a minute on two free cores.
+# 2,000 steps.
 #   tests/end_to_end/nanogpt_char.sh BIN_FOLDER [SEED]
 # FETTLE_SHARED is the folder that holds tinyshakespeare/input.txt (default ../shared/data).
 # nanoGPT draws 65 characters at random places; here the text is cut into consecutive rows of 64

@@ -61,24 +61,26 @@ Trainer<T>::Trainer(const Preparation& prepared)
 }
 
 template <typename T>
-TrainResult Trainer<T>::run(RunFolder& folder,
-                            const std::optional<std::filesystem::path>& checkpoint) {
-    folder_ = &folder;
-    start(checkpoint);
+TrainResult Trainer<T>::run(RunFolder& folder) {
+    start(folder);
     if (state_.step == 0) evaluate();
     while (state_.step < prepared_.total_steps && !stop_requested() && !stops_early()) {
         const StepResult step = train_step();
         log(step);
         if (evaluates_now()) evaluate();
-        if (saves_now() || stop_requested()) save();
+        if (saves_now()) save();
     }
-    if (!stop_requested()) finish();
+    const auto stopped_by = stop_requested();  // asked once: a signal may come at any moment
+    if (stopped_by)
+        save();
+    else
+        finish();
     progress_.reset();
-    return {stop_requested(), state_.step, state_.seconds, peak_memory_bytes()};
+    return {stopped_by, state_.step, state_.seconds, peak_memory_bytes()};
 }
 
 template <typename T>
-void Trainer<T>::start(const std::optional<std::filesystem::path>& checkpoint) {
+void Trainer<T>::load(const std::optional<std::filesystem::path>& checkpoint) {
     if (checkpoint)
         state_ = load_checkpoint(*checkpoint, store_);
     else if (prepared_.model_folder.empty())
@@ -88,6 +90,11 @@ void Trainer<T>::start(const std::optional<std::filesystem::path>& checkpoint) {
     state_.settings = to_json(options_);
     state_.input_hashes = prepared_.input_hashes;
     if (state_.step > 0) epoch_ = loader_.batch_at(state_.step - 1).epoch;
+}
+
+template <typename T>
+void Trainer<T>::start(RunFolder& folder) {
+    folder_ = &folder;
     folder_->begin(state_, forecast_memory(prepared_));
     progress_ = std::make_unique<Progress>("train", prepared_.total_steps, state_.step);
 }
@@ -225,8 +232,8 @@ void Trainer<T>::evaluate() {
     progress_->log(console_line(record, prepared_.total_steps));
 
     const double metric = record.number(options_.metric_for_best_model);
-    ENSURE_INPUT(!std::isnan(metric), "--metric_for_best_model", "{} is no metric of this run",
-                 options_.metric_for_best_model);
+    ENSURE_INPUT(std::isfinite(metric), options_.metric_for_best_model,
+                 "found {} at step {}, expected a finite number", metric, state_.step);
     const bool better =
         !state_.best_metric || (options_.better_is_greater() ? metric > *state_.best_metric
                                                              : metric < *state_.best_metric);
@@ -275,10 +282,6 @@ void Trainer<T>::finish() {
 
 template <typename T>
 double Trainer<T>::seconds_per_step() {
-    if (prepared_.model_folder.empty())
-        initialize(store_, static_cast<uint64_t>(options_.common.seed));
-    else
-        load_weights(open_model_folder(prepared_.model_folder), store_);
     const GlobalBatch global = loader_.batch_at(0);
     accumulate_gradients(global);  // the first one also builds the products' code
     const auto begin = Clock::now();

@@ -232,7 +232,7 @@ llama "another activation" "hidden_act|gelu|silu" 's/silu/gelu/'
 
 weights=model.safetensors
 damaged wide 's/"n_embd": 32/"n_embd": 64/' config.json
-train "tensors of another shape" "wide/$weights|shape|32|64" --model wide
+train "tensors of another shape" "wide/$weights|shape|96|192" --model wide
 damaged deep 's/"n_layer": 2/"n_layer": 3/' config.json
 train "missing tensors" "deep/$weights|h.2.|missing" --model deep
 damaged shallow 's/"n_layer": 2/"n_layer": 1/' config.json

@@ -31,7 +31,8 @@ not_ok() {  # not_ok NAME [EXPLANATION]
     [ -z "${2:-}" ] || printf '%s\n' "$2" | sed 's/^/    /'
     failed=$((failed + 1))
 }
-skip() { echo "skip - $1"; }
+skip() { echo "skipped - $1"; }
+
 # check NAME COMMAND...: the case passes if the command exits with 0; what it prints explains why
 # it did not.
 check() {

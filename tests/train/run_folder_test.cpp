@@ -95,7 +95,7 @@ TEST_CASE("run_folder: run.json and plan.json say what was asked and what it tak
     const auto json = read_json_file(out / "run.json");
     CHECK(json.at("command") == "bin/train as typed");
     CHECK(json.at("options").at("learning_rate") == 1e-2);
-    CHECK(json.at("input_hashes").size() == 2);  // config and text
+    CHECK(json.at("input_hashes").size() == 4);  // config, text and the tokenizer's two
     const auto plan = read_json_file(out / "plan.json");
     CHECK(plan.at("total_steps") == 6);
     CHECK(plan.at("rows").at("used") == 48);

@@ -296,10 +296,13 @@ void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
 template <typename T>
 void Transformer<T>::head(const Real* grad_logprob, Real* logprob) {
     const Targets targets = targets_of(batch_);
-    const int64_t chunk = logit_rows(config_, limits_);
-    for (int64_t first = 0; first < batch_.num_tokens(); first += chunk)
-        head_chunk(first, std::min(chunk, batch_.num_tokens() - first), targets, grad_logprob,
-                   logprob);
+    // As few chunks as fit, all of nearly one size: a short last one would waste its products.
+    const int64_t tokens = batch_.num_tokens(), most = logit_rows(config_, limits_);
+    const int64_t chunks = (tokens + most - 1) / most;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        const int64_t first = tokens * chunk / chunks;
+        head_chunk(first, tokens * (chunk + 1) / chunks - first, targets, grad_logprob, logprob);
+    }
     if (grad_logprob) backward(final_norm(), /*starts=*/true);
 }
 

@@ -2,10 +2,12 @@
 # Installs the Debian/Ubuntu packages that Fettle builds with, after naming them.
 #   scripts/setup.sh           install what is missing (as root, or with sudo)
 #   scripts/setup.sh --check   only say what is missing; exit 1 if anything is
+#   scripts/setup.sh --dev     also what `make check` and contributors need
 set -euo pipefail
 
 packages=(g++ make libdnnl-dev libfmt-dev doctest-dev nlohmann-json3-dev libyaml-cpp-dev
           libutf8proc-dev libssl-dev)
+[ "${1:-}" != --dev ] || packages+=(clang libomp-dev clang-format)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -119,10 +119,10 @@ void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
 }
 
 void remove_old(const fs::path& run_folder, int64_t keep, int64_t written,
-                std::optional<int64_t> best_step) {
+                std::optional<int64_t> keep_step) {
     if (keep == 0) return;
     std::vector<int64_t> steps = checkpoint_steps(run_folder);
-    if (best_step) std::erase(steps, *best_step);
+    if (keep_step) std::erase(steps, *keep_step);
     // The one just written stays, even where an earlier run of the folder went further.
     keep -= static_cast<int64_t>(std::erase(steps, written));
     for (size_t i = 0; i + static_cast<size_t>(keep) < steps.size(); ++i) {

@@ -30,7 +30,7 @@ struct TrainState {
     double seconds = 0.0;  // of training so far, over all runs
     double seconds_since_log = 0.0;
     std::optional<double> best_metric = {};  // of --metric_for_best_model
-    std::optional<int64_t> best_step = {};   // whose checkpoint stays, whatever `keep` says
+    std::optional<int64_t> best_step = {};
     int64_t evaluations_since_best = 0;
     std::string settings = {};                             // the TrainOptions as JSON text
     std::map<std::string, std::string> input_hashes = {};  // SHA-256 by file
@@ -40,7 +40,8 @@ struct CheckpointArgs {
     std::filesystem::path folder;  // the run's output folder
     TensorType type = TensorType::f32;
     std::filesystem::path tokenizer_from;
-    int64_t keep = 2;  // newest checkpoints that stay; 0: all
+    int64_t keep = 2;                       // newest checkpoints that stay; 0: all
+    std::optional<int64_t> keep_step = {};  // stays besides: the best one's
 };
 
 template <typename T>

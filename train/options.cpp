@@ -1,5 +1,7 @@
 #include "train/options.h"
 
+#include <fmt/format.h>
+
 #include "kernels/core/check.h"
 #include "train/schedule.h"
 
@@ -75,7 +77,9 @@ void add_data_flags(Flags& flags, TrainOptions& o) {
 void add_optimiser_flags(Flags& flags, TrainOptions& o) {
     flags.group("Optimiser");
     flags.add("learning_rate", o.learning_rate, "Peak learning rate.").at_least(0);
-    flags.add("lr_scheduler_type", o.lr_scheduler_type, "Learning rate over the steps.")
+    flags
+        .add("lr_scheduler_type", o.lr_scheduler_type,
+             fmt::format("Learning rate over the steps: {}.", fmt::join(schedule_names(), ", ")))
         .choices(schedule_names())
         .value_name("NAME");
     flags

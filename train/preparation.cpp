@@ -14,6 +14,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// What decides which ids a text has.
+constexpr const char* kTokenizerFiles[] = {"tokenizer.json", "vocab.json", "merges.txt",
+                                           "tokenizer_config.json", "special_tokens_map.json"};
+
 TextRows text_rows_of(const std::string& name) {
     return name == "line"        ? TextRows::line
            : name == "paragraph" ? TextRows::paragraph
@@ -103,6 +107,9 @@ void read_data(Preparation& out) {
     ENSURE_INPUT(tokenizer.vocab_size() <= out.config.vocab_size, out.tokenizer_folder.string(),
                  "the tokenizer has {} tokens, the model a vocabulary of {}",
                  tokenizer.vocab_size(), out.config.vocab_size);
+    for (const char* name : kTokenizerFiles)
+        if (const fs::path file = out.tokenizer_folder / name; fs::is_regular_file(file))
+            out.input_hashes[file.string()] = sha256_of_file(file);
     const CorpusOptions corpus = corpus_options(out);
     out.corpus = read_corpus(options.train_data, "--train_data", tokenizer, corpus);
     ensure_trainable(out.corpus, options.train_data, "--train_data");
@@ -129,6 +136,20 @@ void read_data(Preparation& out) {
                   .packing = options.packing,
                   .max_length = corpus.max_length,
                   .seed = static_cast<uint64_t>(options.common.seed)};
+}
+
+// One domain is logged as eval_loss alone.
+void ensure_metric(const Preparation& out) {
+    if (out.eval.empty()) return;
+    std::string known = "eval_loss";
+    bool found = out.options.metric_for_best_model == known;
+    for (size_t i = 0; i < out.eval.size() && out.eval.size() > 1; ++i) {
+        const std::string metric = "eval_" + out.eval[i].name + "_loss";
+        found |= out.options.metric_for_best_model == metric;
+        known += " or " + metric;
+    }
+    ENSURE_INPUT(found, "--metric_for_best_model", "found '{}', expected {}",
+                 out.options.metric_for_best_model, known);
 }
 
 void count_steps(Preparation& out) {
@@ -166,6 +187,7 @@ Preparation prepare(const TrainOptions& options) {
     out.options = options;
     read_model(out);
     read_data(out);
+    ensure_metric(out);
     count_steps(out);
     out.resident_bytes = resident_memory_bytes();
     return out;

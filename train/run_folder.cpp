@@ -45,17 +45,22 @@ bool holds_run_or_model(const fs::path& folder) {
            fs::exists(folder / "metrics.jsonl") || !checkpoint_steps(folder).empty();
 }
 
-bool same_folder(const fs::path& a, const fs::path& b) {
-    return !a.empty() && fs::exists(a) && fs::exists(b) && fs::equivalent(a, b);
+// True if the file lies where the run writes or removes: in the folder itself, or anywhere in a
+// checkpoint there.
+bool in_reach(const fs::path& folder, const fs::path& file) {
+    const fs::path parent = fs::weakly_canonical(fs::absolute(file).parent_path());
+    const fs::path below = parent.lexically_relative(fs::weakly_canonical(folder));
+    if (below.empty() || *below.begin() == "..") return false;
+    return below == "." || is_own(*below.begin());
 }
 
 void ensure_no_input(const Preparation& prepared, const fs::path& folder) {
     for (const fs::path& input : {prepared.model_folder, prepared.tokenizer_folder})
-        ENSURE_INPUT(!same_folder(input, folder), "--output_dir",
-                     "{} is the folder of the model or tokenizer, expected another",
-                     folder.string());
+        ENSURE_INPUT(input.empty() || !in_reach(folder, input / "config.json"), "--output_dir",
+                     "{} is or holds the folder {} of the model or tokenizer, expected another",
+                     folder.string(), input.string());
     for (const auto& [file, hash] : prepared.input_hashes)
-        ENSURE_INPUT(!same_folder(fs::path(file).parent_path(), folder), "--output_dir",
+        ENSURE_INPUT(!in_reach(folder, file), "--output_dir",
                      "{} holds the input {}, expected another folder", folder.string(), file);
 }
 

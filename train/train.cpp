@@ -52,9 +52,10 @@ template <typename T>
 int run(const Preparation& prepared, const std::string& command) {
     const auto checkpoint = claim_run_folder(prepared);
     const MemoryForecast memory = forecast_memory(prepared);
-    print_plan(prepared, memory);
     ensure_fits(memory);
     Trainer<T> trainer(prepared);
+    trainer.load(checkpoint);
+    print_plan(prepared, memory);
     if (prepared.options.dry_run) {
         print_largest_activations(memory);
         const double seconds = trainer.seconds_per_step();
@@ -64,7 +65,7 @@ int run(const Preparation& prepared, const std::string& command) {
     }
     watch_stop_signals();
     RunFolder folder(prepared, command);
-    const TrainResult result = trainer.run(folder, checkpoint);
+    const TrainResult result = trainer.run(folder);
     fmt::print(stderr, "peak memory: {:.1f} MiB measured, {:.1f} MiB planned\n",
                mebibytes(result.peak_bytes), mebibytes(memory.total_bytes()));
     if (result.stopped_by) {

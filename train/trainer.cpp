@@ -61,24 +61,26 @@ Trainer<T>::Trainer(const Preparation& prepared)
 }
 
 template <typename T>
-TrainResult Trainer<T>::run(RunFolder& folder,
-                            const std::optional<std::filesystem::path>& checkpoint) {
-    folder_ = &folder;
-    start(checkpoint);
+TrainResult Trainer<T>::run(RunFolder& folder) {
+    start(folder);
     if (state_.step == 0) evaluate();
     while (state_.step < prepared_.total_steps && !stop_requested() && !stops_early()) {
         const StepResult step = train_step();
         log(step);
         if (evaluates_now()) evaluate();
-        if (saves_now() || stop_requested()) save();
+        if (saves_now()) save();
     }
-    if (!stop_requested()) finish();
+    const auto stopped_by = stop_requested();  // asked once: a signal may come at any moment
+    if (stopped_by)
+        save();
+    else
+        finish();
     progress_.reset();
-    return {stop_requested(), state_.step, state_.seconds, peak_memory_bytes()};
+    return {stopped_by, state_.step, state_.seconds, peak_memory_bytes()};
 }
 
 template <typename T>
-void Trainer<T>::start(const std::optional<std::filesystem::path>& checkpoint) {
+void Trainer<T>::load(const std::optional<std::filesystem::path>& checkpoint) {
     if (checkpoint)
         state_ = load_checkpoint(*checkpoint, store_);
     else if (prepared_.model_folder.empty())
@@ -87,6 +89,12 @@ void Trainer<T>::start(const std::optional<std::filesystem::path>& checkpoint) {
         load_weights(open_model_folder(prepared_.model_folder), store_);
     state_.settings = to_json(options_);
     state_.input_hashes = prepared_.input_hashes;
+    if (state_.step > 0) epoch_ = loader_.batch_at(state_.step - 1).epoch;
+}
+
+template <typename T>
+void Trainer<T>::start(RunFolder& folder) {
+    folder_ = &folder;
     folder_->begin(state_, forecast_memory(prepared_));
     progress_ = std::make_unique<Progress>("train", prepared_.total_steps, state_.step);
 }
@@ -160,19 +168,27 @@ void Trainer<T>::ensure_finite(const StepResult& step, bool finite) const {
 
 template <typename T>
 void Trainer<T>::log(const StepResult& step) {
-    const bool last = state_.step == prepared_.total_steps;
-    const double rate =
-        static_cast<double>(state_.tokens_since_log) / std::max(state_.seconds_since_log, 1e-9);
-    progress_->update(state_.step, step.loss, rate);
-    if (!last && state_.step % options_.logging_steps != 0) return;
+    last_step_ = step;
+    progress_->update(state_.step, step.loss, tokens_per_second());
+    if (state_.step == prepared_.total_steps || state_.step % options_.logging_steps == 0)
+        write_log_line();
+}
+
+template <typename T>
+double Trainer<T>::tokens_per_second() const {
+    return static_cast<double>(state_.tokens_since_log) / std::max(state_.seconds_since_log, 1e-9);
+}
+
+template <typename T>
+void Trainer<T>::write_log_line() {
     const LogRecord record{
         .step = state_.step,
-        .epoch = step.epoch,
+        .epoch = last_step_.epoch,
         .values = {{"loss", state_.loss_sum / static_cast<double>(state_.loss_count)},
-                   {"learning_rate", step.learning_rate},
-                   {"grad_norm", step.grad_norm},
+                   {"learning_rate", last_step_.learning_rate},
+                   {"grad_norm", last_step_.grad_norm},
                    {"tokens", state_.tokens},
-                   {"tokens_per_second", rate}}};
+                   {"tokens_per_second", tokens_per_second()}}};
     folder_->write(record);
     progress_->log(console_line(record, prepared_.total_steps));
     state_.loss_sum = 0.0;
@@ -216,8 +232,8 @@ void Trainer<T>::evaluate() {
     progress_->log(console_line(record, prepared_.total_steps));
 
     const double metric = record.number(options_.metric_for_best_model);
-    ENSURE_INPUT(!std::isnan(metric), "--metric_for_best_model", "{} is no metric of this run",
-                 options_.metric_for_best_model);
+    ENSURE_INPUT(std::isfinite(metric), options_.metric_for_best_model,
+                 "found {} at step {}, expected a finite number", metric, state_.step);
     const bool better =
         !state_.best_metric || (options_.better_is_greater() ? metric > *state_.best_metric
                                                              : metric < *state_.best_metric);
@@ -243,15 +259,18 @@ bool Trainer<T>::saves_now() const {
 template <typename T>
 void Trainer<T>::save() {
     folder_->sync();
-    save_checkpoint(prepared_.config, store_, state_,
-                    {.folder = folder_->path(),
-                     .type = prepared_.save_type,
-                     .tokenizer_from = prepared_.tokenizer_folder,
-                     .keep = options_.save_total_limit});
+    save_checkpoint(
+        prepared_.config, store_, state_,
+        {.folder = folder_->path(),
+         .type = prepared_.save_type,
+         .tokenizer_from = prepared_.tokenizer_folder,
+         .keep = options_.save_total_limit,
+         .keep_step = options_.load_best_model_at_end ? state_.best_step : std::nullopt});
 }
 
 template <typename T>
 void Trainer<T>::finish() {
+    if (state_.loss_count > 0) write_log_line();  // stopped early: the last step always logs
     if (options_.load_best_model_at_end && state_.best_step && *state_.best_step != state_.step)
         load_checkpoint(checkpoint_path(folder_->path(), *state_.best_step), store_);
     save_model(prepared_.config, store_,
@@ -263,10 +282,6 @@ void Trainer<T>::finish() {
 
 template <typename T>
 double Trainer<T>::seconds_per_step() {
-    if (prepared_.model_folder.empty())
-        initialize(store_, static_cast<uint64_t>(options_.common.seed));
-    else
-        load_weights(open_model_folder(prepared_.model_folder), store_);
     const GlobalBatch global = loader_.batch_at(0);
     accumulate_gradients(global);  // the first one also builds the products' code
     const auto begin = Clock::now();

@@ -26,9 +26,17 @@ public:
     // Allocates everything the run needs; borrows `prepared`.
     explicit Trainer(const Preparation& prepared);
 
-    // Trains from the weights, or from the checkpoint, to the last step, and writes the model.
-    TrainResult run(RunFolder& folder, const std::optional<std::filesystem::path>& checkpoint);
-    // Seconds of one optimiser step, measured on the first one's rows; no weight changes.
+    // Reads what the run begins with: the model's weights, random ones, or the checkpoint. Apart
+    // from run(), so that weights which cannot be used leave no trace on the disk.
+    void load(const std::optional<std::filesystem::path>& checkpoint);
+    // Trains from there to the last step and writes the model.
+    TrainResult run(RunFolder& folder);
+    TrainResult run(RunFolder& folder, const std::optional<std::filesystem::path>& checkpoint) {
+        load(checkpoint);
+        return run(folder);
+    }
+    // Seconds of one optimiser step after load(), measured on the first one's rows; no weight
+    // changes.
     double seconds_per_step();
 
 private:
@@ -40,13 +48,15 @@ private:
         double epoch = 0.0;
     };
 
-    void start(const std::optional<std::filesystem::path>& checkpoint);
+    void start(RunFolder& folder);
     StepResult train_step();
     // Adds the gradients of the whole step to the store's; returns sum of weight * loss / divisor.
     double accumulate_gradients(const GlobalBatch& global);
     void ensure_finite(const StepResult& step, bool finite) const;
 
     void log(const StepResult& step);
+    void write_log_line();
+    double tokens_per_second() const;  // since the last log line
     bool evaluates_now() const;
     void evaluate();
     bool saves_now() const;
@@ -65,6 +75,7 @@ private:
     std::vector<Accumulator<T>> logprob_, grad_logprob_;  // [N]
 
     TrainState state_;
+    StepResult last_step_;
     double epoch_ = 0.0;
     RunFolder* folder_ = nullptr;
     std::unique_ptr<Progress> progress_;

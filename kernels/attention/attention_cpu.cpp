@@ -25,7 +25,9 @@ namespace {
 constexpr int kTile = 64;  // queries, and keys, of a tile
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-constexpr int padded(int columns) { return (columns + kLanes - 1) / kLanes * kLanes; }
+constexpr int padded(int columns) {
+    return (columns + kVectorFloats - 1) / kVectorFloats * kVectorFloats;
+}
 
 // to[i, d] = from[i * stride + d], rows `width` floats apart, zeros beyond `columns`.
 template <typename T>

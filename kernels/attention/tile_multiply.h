@@ -11,10 +11,10 @@
 #include <cstring>
 
 #if defined(__AVX512F__)
-constexpr int kLanes = 16;  // floats in a vector register
+constexpr int kVectorFloats = 16;  // floats in a vector register
 constexpr int kVectors = 4;
 #else
-constexpr int kLanes = 8;
+constexpr int kVectorFloats = 8;
 constexpr int kVectors = 2;
 #endif
 constexpr int kTileRows = 4;
@@ -28,7 +28,7 @@ struct TileView {
 
 namespace tile_detail {
 
-using Vector [[gnu::vector_size(kLanes * sizeof(float))]] = float;
+using Vector [[gnu::vector_size(kVectorFloats * sizeof(float))]] = float;
 
 inline Vector load(const float* from) {
     Vector v;
@@ -42,10 +42,10 @@ inline void multiply_block(float* c, int64_t c_stride, TileView a, const float* 
     Vector sum[rows][vectors];
     for (int m = 0; m < rows; ++m)
         for (int v = 0; v < vectors; ++v)
-            sum[m][v] = accumulate ? load(c + m * c_stride + v * kLanes) : Vector{};
+            sum[m][v] = accumulate ? load(c + m * c_stride + v * kVectorFloats) : Vector{};
     for (int k = 0; k < depth; ++k) {
         Vector right[vectors];
-        for (int v = 0; v < vectors; ++v) right[v] = load(b + k * b_stride + v * kLanes);
+        for (int v = 0; v < vectors; ++v) right[v] = load(b + k * b_stride + v * kVectorFloats);
         for (int m = 0; m < rows; ++m) {
             const float left = a.data[m * a.row + k * a.column];
             for (int v = 0; v < vectors; ++v) sum[m][v] += left * right[v];
@@ -53,22 +53,23 @@ inline void multiply_block(float* c, int64_t c_stride, TileView a, const float* 
     }
     for (int m = 0; m < rows; ++m)
         for (int v = 0; v < vectors; ++v)
-            std::memcpy(c + m * c_stride + v * kLanes, &sum[m][v], sizeof(Vector));
+            std::memcpy(c + m * c_stride + v * kVectorFloats, &sum[m][v], sizeof(Vector));
 }
 
 template <int rows>
 inline void multiply_rows(float* c, int64_t c_stride, TileView a, const float* b, int64_t b_stride,
                           int columns, int depth, bool accumulate) {
     int n = 0;
-    for (; n + kVectors * kLanes <= columns; n += kVectors * kLanes)
+    for (; n + kVectors * kVectorFloats <= columns; n += kVectors * kVectorFloats)
         multiply_block<rows, kVectors>(c + n, c_stride, a, b + n, b_stride, depth, accumulate);
-    for (; n < columns; n += kLanes)
+    for (; n < columns; n += kVectorFloats)
         multiply_block<rows, 1>(c + n, c_stride, a, b + n, b_stride, depth, accumulate);
 }
 
 }  // namespace tile_detail
 
-// c: [rows, columns], a: [rows, depth], b: [depth, columns]; columns is rounded up to kLanes.
+// c: [rows, columns], a: [rows, depth], b: [depth, columns]; columns is rounded up to
+// kVectorFloats.
 inline void tile_multiply(float* c, int64_t c_stride, TileView a, const float* b, int64_t b_stride,
                           int rows, int columns, int depth, bool accumulate) {
     int m = 0;

@@ -52,7 +52,7 @@ int body(int argc, char** argv) {
         return 0;
     }
     if (command == "--version") {
-        fmt::print("{}\n", kVersion);
+        fmt::print("fettle {}\n", kVersion);
         return 0;
     }
     throw InputError(

@@ -7,8 +7,7 @@
 void add_common_flags(Flags& flags, CommonOptions& options) {
     flags.group(Flags::kCommonGroup);
     flags.add("device", options.device, "Where the work runs.")
-        .choices({"cpu", "cuda", "simt"})
-        .default_text("cuda where a GPU answers, else cpu");
+        .choices({"cpu", "cuda", "simt"});
     flags.add("threads", options.threads, "CPU threads.")
         .range(0, 1024)
         .default_text("0: one for each core");
@@ -17,7 +16,6 @@ void add_common_flags(Flags& flags, CommonOptions& options) {
 
 Device apply_common_options(const CommonOptions& options) {
     if (options.threads > 0) omp_set_num_threads(options.threads);
-    if (options.device.empty()) return default_device();
     const Device device = device_from_name(options.device, "--device");
     require_device(device, "--device");
     return device;

@@ -8,8 +8,8 @@
 #include "model/program/flags.h"
 
 struct CommonOptions {
-    std::string device;  // "cpu", "cuda", "simt"; empty: cuda where a GPU answers, else cpu
-    int threads = 0;     // of the CPU; 0: one for each core that this process may use
+    std::string device = "cpu";  // or "cuda", "simt": whole models run on the cpu only
+    int threads = 0;             // of the CPU; 0: one for each core that this process may use
     int64_t seed = 42;
 };
 

@@ -192,9 +192,15 @@ TrainedVocabulary BpeTrainer::train(int64_t vocab_size) const {
 int64_t train_bpe(const std::vector<std::filesystem::path>& files, int64_t vocab_size,
                   const std::filesystem::path& output_folder) {
     ENSURE_INPUT(!files.empty(), "--train_bpe", "found no files, expected one or more");
+    ENSURE_INPUT(!std::filesystem::exists(output_folder / "tokenizer.json"), "--output_dir",
+                 "{} holds a tokenizer.json, expected another folder", output_folder.string());
     constexpr int64_t kMaxFileBytes = int64_t{1} << 36;
     BpeTrainer trainer;
-    for (const auto& file : files) trainer.add_text(read_text_file(file, kMaxFileBytes));
+    for (const auto& file : files) {
+        const std::string text = read_text_file(file, kMaxFileBytes);
+        ENSURE_INPUT(!text.empty(), file.string(), "is empty, expected text");
+        trainer.add_text(text);
+    }
     const TrainedVocabulary vocabulary = trainer.train(vocab_size);
     write_tokenizer(vocabulary, output_folder);
     return static_cast<int64_t>(vocabulary.token_bytes.size());

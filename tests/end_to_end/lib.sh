@@ -1,0 +1,81 @@
+# What every end-to-end script shares: `. lib.sh` after the script's name and arguments are known.
+#   usage of each script: NAME.sh BIN_FOLDER
+# Works in a fresh folder that is removed at the end; in memory where the machine allows it, for a
+# disk may need a third of a second to sync each of the thousand files that the scripts write.
+set -uo pipefail
+export LC_ALL=C
+# Threads that spin while they wait starve one another on a machine that is busy with other work.
+export OMP_WAIT_POLICY=passive
+unset NO_COLOR HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_HOME XDG_CACHE_HOME
+
+[ $# -ge 1 ] && [ -d "$1" ] || { echo "usage: $0 BIN_FOLDER" >&2; exit 2; }
+bin=$(cd "$1" && pwd)
+[ -d /dev/shm ] && [ -w /dev/shm ] && [ -z "${TMPDIR:-}" ] && TMPDIR=/dev/shm
+work=$(mktemp -d "${TMPDIR:-/tmp}/fettle_end_to_end.XXXXXX")
+mounts=()
+clean_up() {
+    local mount
+    cd /
+    for mount in ${mounts[@]+"${mounts[@]}"}; do umount "$mount" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+cd "$work" || exit 2
+
+passed=0 failed=0
+ok() { echo "ok - $1"; passed=$((passed + 1)); }
+not_ok() {  # not_ok NAME [EXPLANATION]
+    echo "not ok - $1"
+    [ -z "${2:-}" ] || printf '%s\n' "$2" | sed 's/^/    /'
+    failed=$((failed + 1))
+}
+skip() { echo "skipped - $1"; }
+
+# check NAME COMMAND...: the case passes if the command exits with 0; what it prints explains why
+# it did not.
+check() {
+    local name=$1 output
+    shift
+    if output=$("$@" 2>&1); then ok "$name"; else not_ok "$name" "${output:-$*}"; fi
+}
+finish() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+    exit
+}
+
+# make_text FILE SEED PARAGRAPHS: words in an order that the seed decides, of a fixed vocabulary.
+make_text() {
+    awk -v seed="$2" -v paragraphs="$3" '
+        function draw(n) {  # the high bits of a linear congruence
+            seed = (seed * 1103515245 + 12345) % 2147483648
+            return 1 + int(seed / 65536) % n
+        }
+        BEGIN {
+            n = split("the a sea ship whale captain old white wave wind night day man men saw " \
+                      "said went came long deep dark light water sky hand eye heart sail line", word)
+            for (p = 0; p < paragraphs; ++p) {
+                for (l = draw(4); l > 0; --l) {
+                    line = word[draw(n)]
+                    for (w = 2 + draw(9); w > 0; --w) line = line " " word[draw(n)]
+                    print line "."
+                }
+                print ""
+            }
+        }' >"$1"
+}
+
+# A tiny language: text, more text, a tokenizer and the config of a model that fits it.
+make_inputs() {
+    make_text train.txt 7 100
+    make_text eval.txt 8 12
+    "$bin/tokenize" --train_bpe train.txt --vocab_size 300 --output_dir tokenizer 2>/dev/null ||
+        { echo "cannot train a tokenizer" >&2; exit 1; }
+    cat >config.json <<'JSON'
+{"model_type": "gpt2", "activation_function": "gelu_new", "vocab_size": 300, "n_positions": 64,
+ "n_embd": 32, "n_layer": 2, "n_head": 2, "n_inner": null, "layer_norm_epsilon": 1e-05,
+ "initializer_range": 0.02, "tie_word_embeddings": true, "bos_token_id": 0, "eos_token_id": 0}
+JSON
+}

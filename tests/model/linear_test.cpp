@@ -83,9 +83,9 @@ const Layer kLayers[] = {{"gpt2", &BlockLayout::qkv},
 }  // namespace
 
 TEST_CASE("linear_forward: is input times weight plus bias, however the weight is stored") {
-    for (const auto& [model, which] : kLayers) {
-        CAPTURE(model);
-        const Case c(model, which);
+    for (const Layer& layer : kLayers) {
+        CAPTURE(layer.model);
+        const Case c(layer.model, layer.which);
         std::vector<double> expected;
         for (int64_t n = 0; n < kRows; ++n) {
             for (int64_t o = 0; o < c.linear.out; ++o) {
@@ -100,9 +100,9 @@ TEST_CASE("linear_forward: is input times weight plus bias, however the weight i
 }
 
 TEST_CASE("linear_backward: gradients of input, weight and bias are the slopes of a loss") {
-    for (const auto& [model, which] : kLayers) {
-        CAPTURE(model);
-        Case c(model, which);
+    for (const Layer& layer : kLayers) {
+        CAPTURE(layer.model);
+        Case c(layer.model, layer.which);
         const auto grad_input = c.backward();
         CHECK(finite_difference_error(
                   c.input, grad_input, [&] { return c.loss(); }, 0.5) <= 1e-12);
@@ -134,10 +134,10 @@ TEST_CASE("linear_backward: adds to gradients, touches no other's, and may skip 
 
 TEST_CASE_TEMPLATE("linear: agrees with its double form", T, float, bf16) {
     const double tolerance = std::is_same_v<T, bf16> ? kUlp<bf16> : 1e-5;  // one final rounding
-    for (const auto& [model, which] : kLayers) {
-        CAPTURE(model);
-        GoldenModel<T> golden(model);
-        Case c(model, which);
+    for (const Layer& layer : kLayers) {
+        CAPTURE(layer.model);
+        GoldenModel<T> golden(layer.model);
+        Case c(layer.model, layer.which);
         const Linear& linear = c.linear;
         const auto input = converted<T>(c.input), grad_out = converted<T>(c.grad_out);
         c.input = converted<double>(input);

@@ -54,18 +54,18 @@ std::vector<float> whole_numbers(int64_t count, double deviation, uint64_t seed)
 }  // namespace
 
 TEST_CASE_TEMPLATE("attention_forward: agrees with the reference", T, float, bf16) {
-    for (const auto [heads, kv_heads, dim] : kHeads) {
-        CAPTURE(dim);
+    for (const Heads& h : kHeads) {
+        CAPTURE(h.dim);
         check_forward(AttentionCase<T>(
-            {.lengths = kLengths, .heads = heads, .kv_heads = kv_heads, .dim = dim}));
+            {.lengths = kLengths, .heads = h.heads, .kv_heads = h.kv_heads, .dim = h.dim}));
     }
 }
 
 TEST_CASE_TEMPLATE("attention_backward: agrees with the reference", T, float, bf16) {
-    for (const auto [heads, kv_heads, dim] : kHeads) {
-        CAPTURE(dim);
+    for (const Heads& h : kHeads) {
+        CAPTURE(h.dim);
         check_backward(AttentionCase<T>(
-            {.lengths = kLengths, .heads = heads, .kv_heads = kv_heads, .dim = dim}));
+            {.lengths = kLengths, .heads = h.heads, .kv_heads = h.kv_heads, .dim = h.dim}));
     }
 }
 

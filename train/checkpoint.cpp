@@ -118,6 +118,12 @@ void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
     }
 }
 
+// Its state goes first: a checkpoint that is half removed is no longer complete.
+void remove_checkpoint(const fs::path& checkpoint) {
+    fs::remove(checkpoint / kStateFile);
+    fs::remove_all(checkpoint);
+}
+
 void remove_old(const fs::path& run_folder, int64_t keep, int64_t written,
                 std::optional<int64_t> keep_step) {
     if (keep == 0) return;
@@ -125,12 +131,8 @@ void remove_old(const fs::path& run_folder, int64_t keep, int64_t written,
     if (keep_step) std::erase(steps, *keep_step);
     // The one just written stays, even where an earlier run of the folder went further.
     keep -= static_cast<int64_t>(std::erase(steps, written));
-    for (size_t i = 0; i + static_cast<size_t>(keep) < steps.size(); ++i) {
-        const fs::path old = checkpoint_path(run_folder, steps[i]);
-        // Its state goes first: a checkpoint that is half removed is no longer complete.
-        fs::remove(old / kStateFile);
-        fs::remove_all(old);
-    }
+    for (size_t i = 0; i + static_cast<size_t>(keep) < steps.size(); ++i)
+        remove_checkpoint(checkpoint_path(run_folder, steps[i]));
 }
 
 }  // namespace
@@ -152,6 +154,11 @@ std::vector<int64_t> checkpoint_steps(const fs::path& run_folder) {
     }
     std::sort(steps.begin(), steps.end());
     return steps;
+}
+
+void remove_checkpoints_after(const fs::path& run_folder, int64_t step) {
+    for (const int64_t later : checkpoint_steps(run_folder))
+        if (later > step) remove_checkpoint(checkpoint_path(run_folder, later));
 }
 
 template <typename T>

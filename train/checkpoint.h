@@ -55,6 +55,9 @@ TrainState load_checkpoint(const std::filesystem::path& checkpoint, ParameterSto
 // Its state alone.
 TrainState read_checkpoint_state(const std::filesystem::path& checkpoint);
 
+// Removes the checkpoints of steps after `step`: a run that goes on from there writes its own.
+void remove_checkpoints_after(const std::filesystem::path& run_folder, int64_t step);
+
 // The steps of the complete checkpoints in a run's folder, smallest first.
 std::vector<int64_t> checkpoint_steps(const std::filesystem::path& run_folder);
 std::filesystem::path checkpoint_path(const std::filesystem::path& run_folder, int64_t step);

@@ -131,6 +131,7 @@ RunFolder::RunFolder(const Preparation& prepared, const std::string& command)
 
 void RunFolder::begin(const TrainState& state, const MemoryForecast& memory) {
     const auto resume = state.step > 0 ? std::optional(state.step) : std::nullopt;
+    remove_checkpoints_after(path_, state.step);
     write_file(path_ / "run.json", run_json());
     write_file(path_ / "plan.json", plan_json(prepared_, memory));
     log_ = std::make_unique<RunLog>(path_, resume);

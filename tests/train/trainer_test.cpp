@@ -62,6 +62,19 @@ TEST_CASE_TEMPLATE("trainer: a run that goes on from a checkpoint ends at the sa
     CHECK(log_of(options).size() == 7);
 }
 
+TEST_CASE("trainer: going on from an earlier checkpoint leaves none of the steps after it behind") {
+    const TinyRun tiny;
+    TrainOptions options = tiny.options();
+    options.save_steps = 2;
+    options.save_total_limit = 0;
+    run<float>(options);
+    options.resume_from_checkpoint = checkpoint_path(options.output_dir, 2).string();
+    options.max_steps = 7;  // another schedule: steps 4 and 6 would not be this run's
+    options.save_strategy = "no";
+    run<float>(options);
+    CHECK(checkpoint_steps(options.output_dir) == std::vector<int64_t>{2});
+}
+
 TEST_CASE("trainer: how often it saves, logs and evaluates changes no weight") {
     const TinyRun tiny;
     TrainOptions options = tiny.options();

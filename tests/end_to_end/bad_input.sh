@@ -165,7 +165,7 @@ train "an empty element in a list" "--train_data|empty element" --train_data tra
 train "absent data to evaluate on" "--eval_data|absent.txt" --eval_data absent.txt
 mkdir twin && cp eval.txt twin/
 train "two evaluations of one name" "--eval_data|\"eval\"" --eval_data eval.txt,twin/eval.txt
-train "rows longer than the length" "train.txt row|expected at most 4" --text_rows paragraph \
+train "rows longer than the length" "train.txt line|expected at most 4" --text_rows paragraph \
     --truncation error --max_length 4
 train "rows that are all too long" "train.txt|no row|longer" --text_rows paragraph --max_length 2
 rows() {  # rows NAME TEXTS CONTENT

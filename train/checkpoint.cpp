@@ -174,7 +174,7 @@ void save_checkpoint(const ModelConfig& config, const ParameterStore<T>& store,
                       optimizer_tensors(store, args.type != TensorType::f32));
     write_file(folder.path() / kStateFile, state_json(state));
     folder.commit();
-    remove_old(args.folder, args.keep, state.step, state.best_step);
+    remove_old(args.folder, args.keep, state.step, args.keep_step);
 }
 
 template <typename T>

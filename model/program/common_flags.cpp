@@ -6,8 +6,7 @@
 
 void add_common_flags(Flags& flags, CommonOptions& options) {
     flags.group(Flags::kCommonGroup);
-    flags.add("device", options.device, "Where the work runs.")
-        .choices({"cpu", "cuda", "simt"});
+    flags.add("device", options.device, "Where the work runs.").choices({"cpu", "cuda", "simt"});
     flags.add("threads", options.threads, "CPU threads.")
         .range(0, 1024)
         .default_text("0: one for each core");

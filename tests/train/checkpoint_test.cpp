@@ -189,10 +189,8 @@ TEST_CASE("checkpoint: the newest stay, and the best whatever its age") {
     CHECK(checkpoint_steps(folder.path()) == Steps{1, 2, 3});
     save(run, folder, 4, TensorType::f32, /*keep=*/3);
     CHECK(checkpoint_steps(folder.path()) == Steps{2, 3, 4});
-    TrainState state = state_at(5);
-    state.best_step = 2;
-    save_checkpoint(run.config, run.store, state,
-                    {.folder = folder.path(), .tokenizer_from = {}, .keep = 1});
+    save_checkpoint(run.config, run.store, state_at(5),
+                    {.folder = folder.path(), .tokenizer_from = {}, .keep = 1, .keep_step = 2});
     CHECK(checkpoint_steps(folder.path()) == Steps{2, 5});
     CHECK(!fs::exists(folder / "checkpoint-3"));
 }

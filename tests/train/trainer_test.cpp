@@ -86,7 +86,10 @@ TEST_CASE("trainer: how often it saves, logs and evaluates changes no weight") {
     options.eval_strategy = "steps";
     options.eval_steps = 2;
     CHECK(run<float>(options) == weights);
-    CHECK(checkpoint_steps(options.output_dir) == std::vector<int64_t>{5, 6});  // the limit is 2
+    const auto kept = checkpoint_steps(options.output_dir);  // the limit is 2
+    REQUIRE(kept.size() == 2);
+    CHECK(kept[0] == 5);
+    CHECK(kept[1] == 6);
 }
 
 TEST_CASE("trainer: a batch or its rows one by one lead to the same weights but for rounding") {

@@ -11,7 +11,9 @@ struct Shape {
     int rows, columns, depth;
 };
 
-int64_t padded(int64_t columns) { return (columns + kVectorFloats - 1) / kVectorFloats * kVectorFloats; }
+int64_t padded(int64_t columns) {
+    return (columns + kVectorFloats - 1) / kVectorFloats * kVectorFloats;
+}
 
 // c after tile_multiply, and by plain loops.
 std::pair<std::vector<float>, std::vector<double>> products(Shape s, bool transposed,

@@ -51,7 +51,7 @@ TEST_CASE("run_folder: the folder of the model or of data is refused whatever is
     options.output_dir = tiny.folder.path().string();
     CHECK(mentions(refusal_of(options), "holds the input"));
     options.output_dir = options.tokenizer;
-    CHECK(mentions(refusal_of(options), "is the folder of the model or tokenizer"));
+    CHECK(mentions(refusal_of(options), "of the model or tokenizer"));
     options.output_dir = (tiny.folder / "text.txt" / "out").string();
     CHECK(mentions(refusal_of(options), "is no folder"));
 }

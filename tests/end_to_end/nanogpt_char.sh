@@ -5,7 +5,9 @@
 #   tests/end_to_end/nanogpt_char.sh BIN_FOLDER [SEED]
 # FETTLE_SHARED is the folder that holds tinyshakespeare/input.txt (default ../shared/data).
 # nanoGPT draws 65 characters at random places; here the text is cut into consecutive rows of 64
-# characters, which a new permutation orders each epoch, so a row has 63 characters to predict.
+# characters, which a new permutation orders each epoch, so a row has 63 characters to predict. The
+# peak learning rate is 2e-3, twice nanoGPT's: measured here 1.81, against 1.91 at 1e-3 and 1.77 at
+# 4e-3.
 root=$(cd "$(dirname "$0")/../.." && pwd)
 text=$(cd "$root" && realpath -m "${FETTLE_SHARED:-../shared/data}/tinyshakespeare/input.txt")
 . "$(dirname "$0")/lib.sh"
@@ -36,11 +38,11 @@ JSON
 
 begin=$(date +%s)
 "$bin/train" --init config.json --tokenizer characters --train_data train.txt \
-    --eval_data validation.txt --eval_steps 500 --max_length 64 \
-    --per_device_train_batch_size 12 --max_steps 2000 --learning_rate 1e-3 \
+    --eval_data validation.txt --eval_steps 1000 --max_length 64 \
+    --per_device_train_batch_size 12 --max_steps 2000 --learning_rate 2e-3 \
     --lr_scheduler_type cosine_with_min_lr --lr_scheduler_kwargs '{"min_lr": 1e-4}' \
     --warmup_steps 100 --weight_decay 0.1 --adam_beta2 0.99 --max_grad_norm 1.0 \
-    --save_strategy no --report_to none --logging_steps 500 --seed "${2:-42}" \
+    --per_device_eval_batch_size 32 --save_strategy no --report_to none --logging_steps 500 --seed "${2:-42}" \
     --output_dir run 2>run.err || { tail -1 run.err; not_ok "training"; finish; }
 loss=$(sed -n 's/.*"eval_loss":\([0-9.]*\).*/\1/p' run/metrics.jsonl | tail -1)
 echo "# validation loss $loss in $(($(date +%s) - begin)) s"

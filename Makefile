@@ -4,6 +4,7 @@
 #   CONFIG=asan     a second build under AddressSanitizer and UBSan, in build/asan
 #   CXX=clang++     another compiler, in a build folder of its own
 #   ARCH=x86-64-v3  instead of this machine's own instruction set
+#   JOBS=4          compile so many files at once (default: one a core)
 
 CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
 CONFIG ?= release
@@ -11,7 +12,9 @@ ARCH ?= native
 NVCC ?= $(shell command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
 CUDA ?= $(if $(NVCC),1,0)
 JOBS ?= $(shell nproc)
-ifeq (,$(filter -j%,$(MAKEFLAGS)))
+# The outermost make sets how many jobs run; those it calls share them.
+ifndef FETTLE_MAKE
+export FETTLE_MAKE := 1
 MAKEFLAGS += -j$(JOBS)
 endif
 MAKEFLAGS += --no-print-directory

@@ -27,7 +27,7 @@ step() {
 }
 
 run_steps() {
-    step build env -u MAKEFLAGS -u MFLAGS make all tests  # make's job server ends at this script
+    step build env -u MAKEFLAGS -u MFLAGS -u FETTLE_MAKE make all tests  # make's job server ends at this script
     step format scripts/format.sh --check
     step lint scripts/lint.sh
     step lint-test scripts/lint.sh --self-test

@@ -35,8 +35,8 @@ void add_model_flags(Flags& flags, TrainOptions& o) {
         .default_text("as the input model");
     flags
         .add("dropout", o.dropout,
-             "Probability of dropping a residual, embedding or attention "
-             "value; the model's own setting is not used.")
+             "Probability of dropping a value of the embeddings or of what a branch adds; "
+             "the model's own setting is not used.")
         .at_least(0)
         .below(1);
 }

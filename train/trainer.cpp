@@ -107,6 +107,8 @@ auto Trainer<T>::train_step() -> StepResult {
     step.loss = accumulate_gradients(global);
     step.learning_rate =
         options_.learning_rate * learning_rate_factor(prepared_.schedule, state_.step);
+    ensure_finite(step,
+                  std::isfinite(step.loss));  // before the weights: finite gradients may follow
     const auto norm = optimizer_.update(state_.step + 1, step.learning_rate);
     step.grad_norm = norm.norm;
     ensure_finite(step, norm.finite);

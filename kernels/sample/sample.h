@@ -20,10 +20,10 @@
 #include "kernels/core/stream.h"
 
 struct Sample {
-    int32_t* tokens = nullptr;             // [R]  what was drawn
-    void* scratch = nullptr;               // sample_scratch_bytes(R, V)
-    const float* logits = nullptr;         // [R, V]
-    const int32_t* seen = nullptr;         // tokens of every row so far, end to end
+    int32_t* tokens = nullptr;      // [R]  what was drawn
+    void* scratch = nullptr;        // sample_scratch_bytes(R, V)
+    const float* logits = nullptr;  // [R, V]
+    const int32_t* seen = nullptr;  // [seen_starts[R]]  tokens of every row so far, end to end
     const int64_t* seen_starts = nullptr;  // [R + 1]  into `seen`
     const int32_t* positions = nullptr;    // [R]  position that is being filled
     int rows = 0;                          // R

@@ -11,22 +11,21 @@ void add_model_flags(Flags& flags, TrainOptions& o) {
     flags.group("Model");
     flags
         .add("model", o.model,
-             "The model to fine-tune: a Hugging Face folder, or a model of the "
-             "local Hugging Face cache.")
+             "The model to fine-tune: a Hugging Face folder, or a model of the local Hugging Face "
+             "cache.")
         .value_name("DIR|org/name")
         .alias("model_name_or_path");
     flags
         .add("init", o.init,
-             "Start from random weights instead: a config file, or gpt2, "
-             "gpt2-medium, gpt2-large, gpt2-xl. Needs --tokenizer.")
+             "Start from random weights instead: a config file, or gpt2, gpt2-medium, gpt2-large, "
+             "gpt2-xl. Needs --tokenizer.")
         .value_name("CONFIG.json|NAME");
     flags.add("tokenizer", o.tokenizer, "Folder of the tokenizer.")
         .value_name("DIR")
         .default_text("the model's");
     flags
         .add("precision", o.precision,
-             "What weights and activations are computed in; optimiser "
-             "state and sums are fp32.")
+             "What weights and activations are computed in; optimiser state and sums are fp32.")
         .choices({"fp32", "bf16"})
         .default_text("bf16 on cuda, else fp32");
     flags.boolean_spelling("bf16", "precision", "bf16", "fp32");
@@ -35,8 +34,8 @@ void add_model_flags(Flags& flags, TrainOptions& o) {
         .default_text("as the input model");
     flags
         .add("dropout", o.dropout,
-             "Probability of dropping a value of the embeddings or of what a branch adds; "
-             "the model's own setting is not used.")
+             "Probability of dropping a value of the embeddings or of what a branch adds; the "
+             "model's own setting is not used.")
         .at_least(0)
         .below(1);
 }
@@ -45,13 +44,12 @@ void add_data_flags(Flags& flags, TrainOptions& o) {
     flags.group("Data");
     flags
         .add("train_data", o.train_data,
-             "Text to train on: a file, folder or glob of .txt, "
-             ".jsonl, .json; `:3` repeats its rows three times.")
+             "Text to train on: a file, folder or glob of .txt, .jsonl, .json; `:3` repeats its "
+             "rows three times.")
         .value_name("PATH[:repeat]");
     flags
         .add("eval_data", o.eval_data,
-             "Text to evaluate on. Each file is a domain of its own, "
-             "named by its stem.")
+             "Text to evaluate on. Each file is a domain of its own, named by its stem.")
         .value_name("PATH");
     flags.add("eval_split", o.eval_split, "Share of the training rows to hold out and evaluate on.")
         .at_least(0)
@@ -65,12 +63,11 @@ void add_data_flags(Flags& flags, TrainOptions& o) {
         .alias("max_seq_length");
     flags
         .add("truncation", o.truncation,
-             "What happens to longer rows; always counted. Whole text "
-             "files are cut into rows and lose nothing.")
+             "What happens to longer rows; always counted. Whole text files are cut into rows and "
+             "lose nothing.")
         .choices({"error", "drop", "truncate"});
     flags.add("packing", o.packing,
-              "Let short rows share the place of a long one. They still do "
-              "not see each other.");
+              "Let short rows share the place of a long one. They still do not see each other.");
     flags.add("shuffle", o.shuffle, "A new order of the rows each epoch.");
 }
 
@@ -84,13 +81,12 @@ void add_optimiser_flags(Flags& flags, TrainOptions& o) {
         .value_name("NAME");
     flags
         .add("lr_scheduler_kwargs", o.lr_scheduler_kwargs,
-             "Arguments of the schedule, as in "
-             "transformers: '{\"min_lr\": 1e-6}'.")
+             "Arguments of the schedule, as in transformers: '{\"min_lr\": 1e-6}'.")
         .value_name("JSON");
     flags
         .add("warmup_steps", o.warmup_steps,
-             "Steps of rising learning rate; below 1, a share of "
-             "all steps. The schedule `constant` has none.")
+             "Steps of rising learning rate; below 1, a share of all steps. The schedule "
+             "`constant` has none.")
         .at_least(0)
         .unit("steps");
     flags.add("weight_decay", o.weight_decay, "AdamW's decay of all but biases and norms.")
@@ -100,8 +96,7 @@ void add_optimiser_flags(Flags& flags, TrainOptions& o) {
     flags.add("adam_epsilon", o.adam_epsilon, "Added to the denominator.").at_least(0);
     flags
         .add("max_grad_norm", o.max_grad_norm,
-             "Longer gradients are scaled to this norm; 0: none "
-             "are.")
+             "Longer gradients are scaled to this norm; 0: none are.")
         .at_least(0);
     flags.add("num_train_epochs", o.num_train_epochs, "Passes over the data.")
         .at_least(0)
@@ -125,12 +120,10 @@ void add_run_flags(Flags& flags, TrainOptions& o) {
     flags.group("Run");
     flags.add("output_dir", o.output_dir, "Where everything is written.").value_name("DIR");
     flags.add("overwrite_output_dir", o.overwrite_output_dir,
-              "Remove what an earlier run left in "
-              "it, and nothing else.");
+              "Remove what an earlier run left in it, and nothing else.");
     flags
         .add("resume_from_checkpoint", o.resume_from_checkpoint,
-             "Go on from this checkpoint, or "
-             "from the newest complete one.")
+             "Go on from this checkpoint, or from the newest complete one.")
         .value_name("DIR|latest|true");
     flags.add("dry_run", o.dry_run, "Print the memory plan and a forecast, then stop.");
     flags.add("logging_steps", o.logging_steps, "A log line every N steps and at the end.")
@@ -160,12 +153,10 @@ void add_evaluation_flags(Flags& flags, TrainOptions& o) {
         .unit("rows")
         .default_text("the training batch size");
     flags.add("load_best_model_at_end", o.load_best_model_at_end,
-              "Put the best model, not the "
-              "last, into the output folder.");
+              "Put the best model, not the last, into the output folder.");
     flags
         .add("metric_for_best_model", o.metric_for_best_model,
-             "What best means: eval_loss, or "
-             "eval_<stem>_loss of one domain.")
+             "What best means: eval_loss, or eval_<stem>_loss of one domain.")
         .value_name("METRIC");
     flags.add("greater_is_better", o.greater_is_better, "Direction of that metric.")
         .default_text("true unless its name ends in loss");

@@ -69,10 +69,10 @@ void ensure_trainable(const Corpus& corpus, const std::vector<std::string>& path
                       const std::string& flag) {
     std::string files;
     for (const std::string& path : paths) files += (files.empty() ? "" : ", ") + path;
-    ENSURE_INPUT(corpus.num_rows() > 0, flag,
-                 "{}: no row is left of {} ({} without a token to predict, {} longer than "
-                 "--max_length)",
-                 files, corpus.rows_read, corpus.dropped_empty, corpus.dropped_long);
+    ENSURE_INPUT(
+        corpus.num_rows() > 0, flag,
+        "{}: no row is left of {} ({} without a token to predict, {} longer than --max_length)",
+        files, corpus.rows_read, corpus.dropped_empty, corpus.dropped_long);
 }
 
 // Moves a share of the rows, drawn by the seed, into a domain of their own.

@@ -159,13 +159,11 @@ void Trainer<T>::ensure_finite(const StepResult& step, bool finite) const {
         for (int64_t i = 0; i < table_[p].count && first == "none"; ++i)
             if (!std::isfinite(gradient[i])) first = table_[p].name;
     }
-    throw InputError(fmt::format(
-        "step {}: loss {}, gradient norm {}, expected finite numbers; first bad gradient: {}. No "
-        "weight was changed by this step; checkpoints before it stand. A lower --learning_rate or "
-        "a "
-        "longer "
-        "--warmup_steps usually helps",
-        state_.step + 1, step.loss, step.grad_norm, first));
+    throw InputError(
+        fmt::format("step {}: loss {}, gradient norm {}, expected finite numbers; first bad "
+                    "gradient: {}. No weight was changed by this step; checkpoints before it "
+                    "stand. A lower --learning_rate or a longer --warmup_steps usually helps",
+                    state_.step + 1, step.loss, step.grad_norm, first));
 }
 
 template <typename T>

@@ -108,11 +108,10 @@ fs::path resolve_model(const std::string& name, const std::string& flag) {
         cached.replace(slash, 1, "--");
     const fs::path model = cache_folder() / cached;
     const fs::path snapshot = snapshot_of(model);
-    ENSURE_INPUT(
-        !snapshot.empty(), flag,
-        "found \"{}\", which is neither a folder nor in the local Hugging Face cache ({}); "
-        "fetch it with: hf download {}",
-        name, model.string(), name);
+    ENSURE_INPUT(!snapshot.empty(), flag,
+                 "found \"{}\", which is neither a folder nor in the local Hugging Face cache "
+                 "({}); fetch it with: hf download {}",
+                 name, model.string(), name);
     return snapshot;
 }
 

@@ -99,10 +99,10 @@ private:
         const auto length = static_cast<int64_t>(ids.size());
         std::span<const int32_t> kept(ids);
         if (length > options_.max_length) {
-            ENSURE_INPUT(options_.truncation != Truncation::error, source,
-                         "{} tokens, expected at most {} (--max_length; or --truncation drop or "
-                         "truncate)",
-                         length, options_.max_length);
+            ENSURE_INPUT(
+                options_.truncation != Truncation::error, source,
+                "{} tokens, expected at most {} (--max_length; or --truncation drop or truncate)",
+                length, options_.max_length);
             if (options_.truncation == Truncation::drop) {
                 ++corpus_.rows_read;
                 ++corpus_.dropped_long;

@@ -7,8 +7,8 @@
 
 #include "kernels/core/check.h"
 #include "model/io/json.h"
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 

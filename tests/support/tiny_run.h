@@ -6,7 +6,7 @@
 #include <string>
 
 #include "model/io/atomic_file.h"
-#include "tests/model/io/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
 #include "train/options.h"
 

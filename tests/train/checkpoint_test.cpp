@@ -3,10 +3,10 @@
 #include "train/checkpoint.h"
 
 #include "kernels/core/check.h"
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 #include "tests/support/golden.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fs = std::filesystem;
 

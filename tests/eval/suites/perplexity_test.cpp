@@ -6,8 +6,8 @@
 
 #include "kernels/core/check.h"
 #include "model/io/sha256.h"
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
 
 namespace {

@@ -3,8 +3,8 @@
 #include "model/generate/generate_text.h"
 
 #include "model/text/tokenizer.h"
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
 
 namespace {

@@ -8,8 +8,8 @@
 #include <csignal>
 #include <vector>
 
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 

@@ -4,8 +4,8 @@
 
 #include "model/io/hugging_face.h"
 #include "model/io/safetensors.h"
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include "kernels/core/check.h"
 #include "model/io/atomic_file.h"
 #include "model/io/safetensors.h"
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 

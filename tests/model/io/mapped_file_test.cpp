@@ -2,8 +2,8 @@
 
 #include "model/io/mapped_file.h"
 
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 TEST_CASE("MappedFile: the bytes are the file's, also after a move") {
     const TemporaryFolder folder;

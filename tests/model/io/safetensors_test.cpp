@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "kernels/core/check.h"
-#include "tests/model/io/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 

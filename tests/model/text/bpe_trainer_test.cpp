@@ -8,9 +8,9 @@
 #include "model/io/json.h"
 #include "model/text/byte_alphabet.h"
 #include "model/text/tokenizer.h"
-#include "tests/model/text/temporary_folder.h"
 #include "tests/support/doctest.h"
 #include "tests/support/shared_data.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 

@@ -4,8 +4,8 @@
 
 #include "kernels/core/check.h"
 #include "model/text/tokenizer_writer.h"
-#include "tests/model/text/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -25,7 +25,7 @@ struct Files {
     std::string path(const std::string& name) const { return (folder.path() / name).string(); }
     std::string put(const std::string& name, const std::string& text) const {
         std::filesystem::create_directories((folder.path() / name).parent_path());
-        folder.write(name, text);
+        ::put(folder / name, text);
         return path(name);
     }
 };

@@ -7,8 +7,8 @@
 #include "kernels/core/check.h"
 #include "model/io/json.h"
 #include "model/text/byte_alphabet.h"
-#include "tests/model/text/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 using nlohmann::json;
 
@@ -25,10 +25,10 @@ struct SmallFolder : TemporaryFolder {
             ids[bytes_to_alphabet(std::string(1, static_cast<char>(byte)))] = ids.size();
         ids["ab"] = 256;
         ids["<|endoftext|>"] = 257;
-        write(vocabulary, ids.dump());
-        write(merges, "#version: 0.2\na b\n");
+        put(*this / vocabulary, ids.dump());
+        put(*this / merges, "#version: 0.2\na b\n");
     }
-    void configure(const json& config) const { write("tokenizer_config.json", config.dump()); }
+    void configure(const json& config) const { put(*this / "tokenizer_config.json", config.dump()); }
     TokenizerFiles read() const { return read_tokenizer_files(path()); }
 };
 
@@ -63,7 +63,7 @@ TEST_CASE("folder: the tokenizer's class or the model's type chooses Qwen's cut"
     CHECK(files.pad == 257);
 
     const SmallFolder by_model;
-    by_model.write("config.json", R"({"model_type": "qwen3"})");
+    put(by_model / "config.json", R"({"model_type": "qwen3"})");
     CHECK(by_model.read().pre_tokenizer.pattern == Pattern::llama3);
 
     const SmallFolder unknown;
@@ -77,7 +77,7 @@ TEST_CASE("folder: special tokens by name, from the configuration, then from the
                       {"pad_token", "<|pad|>"},
                       {"added_tokens_decoder",
                        {{"300", {{"content", "<|pad|>"}, {"special", true}, {"lstrip", true}}}}}});
-    folder.write("special_tokens_map.json", R"({"bos_token": "!", "eos_token": "a"})");
+    put(folder / "special_tokens_map.json", R"({"bos_token": "!", "eos_token": "a"})");
     const TokenizerFiles files = folder.read();
     CHECK(files.eos == 256);
     CHECK(files.bos == 0);
@@ -128,10 +128,10 @@ TEST_CASE("folder: a missing, empty or half folder is refused by name") {
     CHECK_THROWS_WITH_AS(read_tokenizer_files(folder.path()),
                          doctest::Contains("expected tokenizer.json, or vocab.json and merges.txt"),
                          InputError);
-    folder.write("vocab.json", "{\"a\": 0}");
+    put(folder / "vocab.json", "{\"a\": 0}");
     CHECK_THROWS_AS(read_tokenizer_files(folder.path()), InputError);
     const SmallFolder with_additions;
-    with_additions.write("added_tokens.json", "{}");
+    put(with_additions / "added_tokens.json", "{}");
     CHECK_THROWS_WITH_AS(with_additions.read(), doctest::Contains("added_tokens.json: found"),
                          InputError);
 }

@@ -5,8 +5,8 @@
 #include "kernels/core/check.h"
 #include "model/io/json.h"
 #include "model/text/tokenizer.h"
-#include "tests/model/text/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 using nlohmann::json;
 
@@ -17,7 +17,7 @@ const std::string kGood = "tests/golden/tokenizer/small_qwen/tokenizer.json";
 // What from_folder says of this tokenizer.json; empty if it accepts it.
 std::string complaint(const std::string& text) {
     const TemporaryFolder folder;
-    folder.write("tokenizer.json", text);
+    put(folder / "tokenizer.json", text);
     try {
         Tokenizer::from_folder(folder.path());
     } catch (const InputError& error) {
@@ -101,7 +101,7 @@ TEST_CASE("tokenizer.json: a template's ids surround the text") {
                                   {"special_tokens", special}};
     TokenizerFiles files;
     const TemporaryFolder folder;
-    folder.write("tokenizer.json", document.dump());
+    put(folder / "tokenizer.json", document.dump());
     read_tokenizer_json(folder.path() / "tokenizer.json", files);
     CHECK(files.prefix == std::vector<int32_t>{1});
     CHECK(files.suffix == std::vector<int32_t>{1, 1});

@@ -10,9 +10,9 @@
 #include "kernels/core/check.h"
 #include "model/io/json.h"
 #include "model/text/unicode.h"
-#include "tests/model/text/temporary_folder.h"
 #include "tests/support/doctest.h"
 #include "tests/support/shared_data.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -170,7 +170,7 @@ TEST_CASE("ids without a token are refused") {
 
 TEST_CASE("a vocabulary of a few characters: what it lacks is refused, not dropped") {
     const TemporaryFolder folder;
-    folder.write("tokenizer.json", R"({"model": {"type": "BPE", "merges": [],
+    put(folder / "tokenizer.json", R"({"model": {"type": "BPE", "merges": [],
         "vocab": {"a": 0, "b": 1, "\u0120": 2, "\u010a": 3}},
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}})");
     const Tokenizer tokenizer = Tokenizer::from_folder(folder.path());

@@ -2,8 +2,8 @@
 
 #include "kernels/core/check.h"
 #include "model/text/tokenizer.h"
-#include "tests/model/text/temporary_folder.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 TEST_CASE("write_tokenizer: what was trained is read back") {
     BpeTrainer trainer;
@@ -37,7 +37,7 @@ TEST_CASE("write_tokenizer: a tokenizer of single characters without merges") {
 
 TEST_CASE("write_tokenizer: a folder that cannot be made is named") {
     const TemporaryFolder folder;
-    folder.write("file", "");
+    put(folder / "file", "");
     CHECK_THROWS_WITH_AS(write_tokenizer({}, folder.path() / "file/inside"),
                          doctest::Contains("file/inside"), InputError);
 }

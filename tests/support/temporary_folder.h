@@ -1,4 +1,4 @@
-// A folder that exists as long as the test case that made it, and ways to spoil the files in it.
+// A folder that exists as long as the test case that made it, and what is put into it.
 #pragma once
 
 #include <cstdlib>

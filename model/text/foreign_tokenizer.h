@@ -1,0 +1,34 @@
+// A tokenizer as GGUF files and llama2.c's tokenizer.bin hold it, and its way into Hugging Face's
+// files. docs/format_tokenizer.md says what is read and what is written.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+struct ForeignTokenizer {
+    enum class Kind { byte_level, sentence_piece };
+    enum class Role : int32_t { normal = 1, unknown, control, user_defined, unused, byte };
+
+    Kind kind = Kind::byte_level;
+    std::string source;  // the file, for messages
+    // The token's text: in the byte alphabet if byte_level, with U+2581 for spaces and <0x0A> for
+    // bytes if sentence_piece.
+    std::vector<std::string> tokens;  // [V]
+    std::vector<Role> roles;          // [V], or empty: all normal
+    std::vector<float> scores;        // [V]  of sentence_piece: the highest is merged first
+    std::vector<std::string> merges;  // of byte_level: "left right", lowest rank first
+    std::string pre_tokenizer;        // of byte_level, GGUF's name: gpt-2, smollm, qwen2 ...
+    std::optional<int32_t> bos, eos, pad, unknown;
+    bool adds_bos = false;
+    bool adds_eos = false;
+    bool adds_space_prefix = true;  // of sentence_piece: "▁" before the text
+    std::string chat_template;      // empty: none
+};
+
+// Writes tokenizer.json, tokenizer_config.json and, if there is a chat template,
+// chat_template.jinja into the folder, so that Tokenizer::from_folder and Hugging Face's
+// AutoTokenizer read the same tokenizer from them. An InputError names the source and the token.
+void write_tokenizer(const ForeignTokenizer& tokenizer, const std::filesystem::path& folder);

@@ -1,5 +1,7 @@
 #include "kernels/core/buffer.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -9,12 +11,21 @@
 
 namespace {
 
-constexpr int64_t kAlignment = 64;
+constexpr int64_t kCacheLine = 64;
+constexpr int64_t kHugePage = int64_t{2} << 20;
 
+// Large buffers ask for huge pages: a product that walks down a column of [T, V] otherwise needs an
+// entry of the TLB for every element.
 void* host_allocate(int64_t bytes, const char* what) {
-    const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    void* pointer = std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
+    const bool large = bytes >= 8 * kHugePage;
+    const int64_t alignment = large ? kHugePage : kCacheLine;
+    const int64_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void* pointer =
+        std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded));
     ENSURE(pointer != nullptr, "{}: no memory for {} bytes on cpu", what, bytes);
+    if (large)
+        madvise(pointer, static_cast<size_t>(rounded),
+                MADV_HUGEPAGE);  // a wish: refusal is no error
     return std::memset(pointer, 0, static_cast<size_t>(rounded));
 }
 

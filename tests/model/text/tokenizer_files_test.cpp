@@ -28,7 +28,9 @@ struct SmallFolder : TemporaryFolder {
         put(*this / vocabulary, ids.dump());
         put(*this / merges, "#version: 0.2\na b\n");
     }
-    void configure(const json& config) const { put(*this / "tokenizer_config.json", config.dump()); }
+    void configure(const json& config) const {
+        put(*this / "tokenizer_config.json", config.dump());
+    }
     TokenizerFiles read() const { return read_tokenizer_files(path()); }
 };
 

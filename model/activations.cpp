@@ -32,6 +32,9 @@ public:
         visit_(a.final_normed, "final_normed", n * config_.hidden, head, head);
         const int64_t logits = logit_rows(config_, limits_) * config_.vocab_size;
         visit_(a.logits, "logits", logits, head, head);
+        visit_(a.scratch, "scratch", scratch_bytes(),
+               matmul_scratch_bytes<T>() > 0 ? phases_.embed() : head,
+               limits_.backward ? phases_.last() : head);
         if (limits_.backward) visit_backward(a, logits);
     }
 
@@ -81,17 +84,17 @@ private:
         visit_(a.grad_qkv, "grad_qkv", n * (config_.queries() + 2 * config_.keys()), head + 1,
                last);
         visit_(a.grad_mlp, "grad_mlp", n * config_.intermediate, head + 1, last);
-        visit_(a.scratch, "scratch", scratch_bytes(), head, last);
     }
 
     int64_t scratch_bytes() const {
+        if (!limits_.backward) return matmul_scratch_bytes<T>();
         const int64_t element = sizeof(Accumulator<T>);
         const int64_t widest =
             std::max<int64_t>({config_.hidden, config_.queries() + 2 * config_.keys(),
                                config_.intermediate * int64_t{2}});
         const int norm_width = std::max(config_.hidden, config_.head_dim);
         return std::max(
-            {bias_gradient_scratch_bytes(widest, element),
+            {matmul_scratch_bytes<T>(), bias_gradient_scratch_bytes(widest, element),
              layernorm_backward_scratch_bytes(norm_width, element),
              rmsnorm_backward_scratch_bytes(norm_width, element),
              attention_backward_scratch_bytes(Device::cpu, limits_.longest_row, config_.num_heads,

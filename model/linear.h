@@ -20,6 +20,7 @@ template <typename T>
 struct LinearForward {
     T* out = nullptr;          // [N, out]
     const T* input = nullptr;  // [N, in]
+    void* scratch = nullptr;   // matmul_scratch_bytes<T>()
     int64_t rows = 0;          // N
 };
 template <typename T>
@@ -31,8 +32,9 @@ struct LinearBackward {
     T* grad_input = nullptr;      // [N, in]  or null: not needed
     const T* grad_out = nullptr;  // [N, out]
     const T* input = nullptr;     // [N, in]
-    void* scratch = nullptr;      // bias_gradient_scratch_bytes(out), if there is a bias
-    int64_t rows = 0;             // N
+    void* scratch = nullptr;  // matmul_scratch_bytes<T>(), and bias_gradient_scratch_bytes(out) if
+                              // there is a bias
+    int64_t rows = 0;         // N
 };
 // Adds to the gradients of weight and bias.
 template <typename T>

@@ -143,15 +143,21 @@ void Transformer<T>::attention_branch(int layer, KvCache<T>* cache) {
     BlockActivations<T>& b = block(layer);
     const int64_t rows = batch_.num_tokens();
     forward(attention_norm(layer));
-    linear_forward(
-        store_, layout(layer).qkv,
-        {.out = config_.qk_norm ? b.qkv_raw : b.qkv, .input = b.attention_normed, .rows = rows},
-        stream_);
+    linear_forward(store_, layout(layer).qkv,
+                   {.out = config_.qk_norm ? b.qkv_raw : b.qkv,
+                    .input = b.attention_normed,
+                    .scratch = activations_.scratch,
+                    .rows = rows},
+                   stream_);
     if (config_.qk_norm) normalise_queries_and_keys(layer);
     if (config_.positions == Positions::rope) rotate(b.qkv, /*inverse=*/false);
     attend(layer, cache);
     linear_forward(store_, layout(layer).attention_out,
-                   {.out = activations_.branch, .input = b.attention, .rows = rows}, stream_);
+                   {.out = activations_.branch,
+                    .input = b.attention,
+                    .scratch = activations_.scratch,
+                    .rows = rows},
+                   stream_);
     drop(activations_.branch, activations_.branch, attention_site(layer));
 }
 
@@ -248,8 +254,10 @@ void Transformer<T>::mlp_branch(int layer) {
     BlockActivations<T>& b = block(layer);
     const int64_t rows = batch_.num_tokens();
     forward(mlp_norm(layer));
-    linear_forward(store_, layout(layer).mlp_in,
-                   {.out = b.mlp_in, .input = b.mlp_normed, .rows = rows}, stream_);
+    linear_forward(
+        store_, layout(layer).mlp_in,
+        {.out = b.mlp_in, .input = b.mlp_normed, .scratch = activations_.scratch, .rows = rows},
+        stream_);
     if (config_.activation == Activation::swiglu)
         swiglu_forward(SwigluForward<T>{.out = b.mlp_activated,
                                         .gate_up = b.mlp_in,
@@ -262,7 +270,11 @@ void Transformer<T>::mlp_branch(int layer) {
                 .out = b.mlp_activated, .input = b.mlp_in, .count = rows * config_.intermediate},
             stream_);
     linear_forward(store_, layout(layer).mlp_out,
-                   {.out = activations_.branch, .input = b.mlp_activated, .rows = rows}, stream_);
+                   {.out = activations_.branch,
+                    .input = b.mlp_activated,
+                    .scratch = activations_.scratch,
+                    .rows = rows},
+                   stream_);
     drop(activations_.branch, activations_.branch, mlp_site(layer));
 }
 
@@ -286,6 +298,7 @@ void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
     matmul(Matmul<T, Real>{.out = out,
                            .a = activations_.final_normed + first * config_.hidden,
                            .b = weight(layout_.head),
+                           .scratch = activations_.scratch,
                            .m = count,
                            .n = config_.vocab_size,
                            .k = config_.hidden,
@@ -323,6 +336,7 @@ void Transformer<T>::head_chunk(int64_t first, int64_t rows, const Targets& targ
     matmul(Matmul<T>{.out = activations_.grad_branch + first * hidden,
                      .a = activations_.grad_logits,
                      .b = weight(layout_.head),
+                     .scratch = activations_.scratch,
                      .m = rows,
                      .n = hidden,
                      .k = config_.vocab_size},
@@ -330,6 +344,7 @@ void Transformer<T>::head_chunk(int64_t first, int64_t rows, const Targets& targ
     matmul(Matmul<T, Real>{.out = gradient(layout_.head),
                            .a = activations_.grad_logits,
                            .b = activations_.final_normed + first * hidden,
+                           .scratch = activations_.scratch,
                            .m = config_.vocab_size,
                            .n = hidden,
                            .k = rows,

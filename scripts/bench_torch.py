@@ -3,8 +3,8 @@
 
     python scripts/bench_torch.py --config gpt2_small.json [--compile] [--threads 2] [--steps 12]
 
-Trains transformers' GPT2LMHeadModel (sdpa attention, no dropout) from random weights in fp32 with
-AdamW and clipping at 1.0 on random tokens, and prints one JSON line: tokens per second (median over
+Trains transformers' GPT2LMHeadModel (sdpa attention, no dropout) from random weights in fp32, or under
+autocast in bf16, with AdamW and clipping at 1.0 on random tokens, and prints one JSON line: tokens per second (median over
 steps, the first ones left out), peak resident memory of the process, and the rate of a 2048-cube
 matrix product measured in the same process, so that runs on differently busy machines compare.
 """
@@ -45,7 +45,8 @@ def train_steps(model, arguments):
     for _ in range(arguments.warmup_steps + arguments.steps):
         tokens = torch.randint(model.config.vocab_size, shape, generator=generator)
         start = time.perf_counter()
-        loss = forward(input_ids=tokens, labels=tokens, use_cache=False).loss
+        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
+            loss = forward(input_ids=tokens, labels=tokens, use_cache=False).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -58,6 +59,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", required=True, help="a GPT-2 config.json")
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
+    parser.add_argument("--bf16", action="store_true", help="autocast to bf16, weights in fp32")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch_size", type=int, default=4, help="rows a step")
     parser.add_argument("--max_length", type=int, default=256, help="tokens a row")
@@ -82,7 +84,7 @@ def main():
     peak = peak_rss_bytes()  # before the sgemm's own buffers
     median = statistics.median(timed)
     print(json.dumps(dict(
-        mode="compiled" if arguments.compile else "eager",
+        mode=("compiled" if arguments.compile else "eager") + (" bf16" if arguments.bf16 else ""),
         tokens_per_second=round(arguments.batch_size * arguments.max_length / median, 1),
         median_ms=round(1e3 * median, 1), fastest_ms=round(1e3 * min(timed), 1),
         slowest_ms=round(1e3 * max(timed), 1), first_step_ms=round(1e3 * seconds[0], 1),

@@ -10,13 +10,9 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512F__)
-constexpr int kVectorFloats = 16;  // floats in a vector register
-constexpr int kVectors = 4;
-#else
-constexpr int kVectorFloats = 8;
-constexpr int kVectors = 2;
-#endif
+#include "kernels/core/simd.h"
+
+constexpr int kVectors = kVectorFloats / 4;  // as many as leave registers for the sums
 constexpr int kTileRows = 4;
 
 // A matrix of floats: element (i, j) is data[i * row + j * column].
@@ -27,14 +23,6 @@ struct TileView {
 };
 
 namespace tile_detail {
-
-using Vector [[gnu::vector_size(kVectorFloats * sizeof(float))]] = float;
-
-inline Vector load(const float* from) {
-    Vector v;
-    std::memcpy(&v, from, sizeof v);
-    return v;
-}
 
 template <int rows, int vectors>
 inline void multiply_block(float* c, int64_t c_stride, TileView a, const float* b, int64_t b_stride,

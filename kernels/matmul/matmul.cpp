@@ -17,8 +17,10 @@ void matmul(const Matmul<T, Out>& args, StreamView stream) {
     ENSURE(!(args.accumulate && args.bias), "matmul: a bias and accumulate exclude each other");
     if (args.m == 0) return;
     ENSURE(args.out && args.a && args.b, "matmul: out, a or b is null");
+    ENSURE(args.scratch || matmul_scratch_bytes<T>() == 0,
+           "matmul: scratch is null; expected {} bytes", matmul_scratch_bytes<T>());
     if constexpr (std::is_same_v<T, double>)
-        matmul_reference(args);
+        dispatch("matmul", args, stream, matmul_reference<T, Out>);
     else
         dispatch("matmul", args, stream, on_cpu::matmul<T, Out>);
 }
@@ -30,7 +32,7 @@ void bias_gradient(const BiasGradient<T>& args, StreamView stream) {
     if (args.m == 0) return;
     ENSURE(args.grad_bias && args.grad_out, "bias_gradient: grad_bias or grad_out is null");
     if constexpr (std::is_same_v<T, double>) {
-        bias_gradient_reference(args);
+        dispatch("bias_gradient", args, stream, bias_gradient_reference<T>);
     } else {
         ENSURE(args.scratch, "bias_gradient: scratch is null; expected {} bytes",
                bias_gradient_scratch_bytes(args.n));

@@ -3,7 +3,7 @@
 //   out[m,n] = (accumulate ? out[m,n] : 0) + sum_k A[m,k] B[k,n] + bias[n]
 //
 // A is stored [M, K] (or [K, M] if transpose_a), B [K, N] (or [N, K] if transpose_b), row-major,
-// rows `lda`, `ldb`, `ldc` elements apart. On the cpu through oneDNN.
+// rows `lda`, `ldb`, `ldc` elements apart.
 //
 // Rounding points: products are summed in Accumulator<T>; out is rounded to Out once, after the
 // bias.
@@ -20,9 +20,10 @@ struct Matmul {
     const T* a = nullptr;     // [M, K], or [K, M] if transpose_a
     const T* b = nullptr;     // [K, N], or [N, K] if transpose_b
     const T* bias = nullptr;  // [N]  or null
-    int64_t m = 0;
-    int64_t n = 0;
-    int64_t k = 0;
+    void* scratch = nullptr;  // matmul_scratch_bytes<T>(); null if that is 0
+    int64_t m = 0;            // M
+    int64_t n = 0;            // N
+    int64_t k = 0;            // K
     bool transpose_a = false;
     bool transpose_b = false;
     bool accumulate = false;  // add to out; not together with a bias
@@ -31,8 +32,7 @@ struct Matmul {
     int64_t ldc = 0;
 };
 
-// grad_bias[n] += sum_m grad_out[m,n], over kBlocks partial sums of consecutive rows added in
-// order.
+// grad_bias[n] += sum_m grad_out[m,n], over 32 partial sums of consecutive rows added in order.
 template <typename T>
 struct BiasGradient {
     Accumulator<T>* grad_bias = nullptr;  // [N]  added to
@@ -48,5 +48,9 @@ template <typename T, typename Out>
 void matmul(const Matmul<T, Out>& args, StreamView stream);
 template <typename T>
 void bias_gradient(const BiasGradient<T>& args, StreamView stream);
+
+// The same for every shape.
+template <typename T>
+int64_t matmul_scratch_bytes();
 
 int64_t bias_gradient_scratch_bytes(int64_t n, int64_t accumulator_bytes = 4);

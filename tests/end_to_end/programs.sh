@@ -97,6 +97,23 @@ dry() {
         holds dry.err "memory plan" "peak" "a step" && [ ! -e dry ]
 }
 check "train --dry_run prints plan and time and writes nothing" dry
+
+# Rows of every length: what the run keeps for one shape must not pile up over hundreds.
+flat_peak() {
+    local steps peaks=()
+    awk 'BEGIN { for (r = 0; r < 1500; ++r) { n = r * 7919 % 60 + 1; for (i = 0; i < n; ++i)
+        printf "wave " ; print "" } }' >ragged.txt
+    for steps in 30 600; do
+        "$bin/train" --model base --train_data ragged.txt --text_rows line --max_length 32 \
+            --truncation truncate --per_device_train_batch_size 4 --max_steps $steps \
+            --save_strategy no --report_to none --output_dir ragged_$steps 2>ragged.err ||
+            { tail -1 ragged.err; return 1; }
+        peaks+=("$(sed -n 's/^peak memory: \([0-9]*\).* measured.*/\1/p' ragged.err)")
+    done
+    echo "MiB after 30 and 600 steps: ${peaks[*]}"
+    [ "${peaks[1]}" -le $((${peaks[0]} + 8)) ]
+}
+check "train: rows of many lengths do not add to the peak memory" flat_peak
 domains() {
     head -20 train.txt >other.txt
     tuned domains --eval_data eval.txt,other.txt &&

@@ -147,9 +147,12 @@ TEST_CASE_TEMPLATE("linear: agrees with its double form", T, float, bf16) {
                        [](T value) { return static_cast<double>(value); });
 
         std::vector<T> out(kRows * linear.out), grad_input(kRows * linear.in);
-        std::vector<unsigned char> scratch(bias_gradient_scratch_bytes(linear.out));
-        linear_forward(golden.store, linear,
-                       {.out = out.data(), .input = input.data(), .rows = kRows}, {});
+        std::vector<unsigned char> scratch(
+            std::max(matmul_scratch_bytes<T>(), bias_gradient_scratch_bytes(linear.out)));
+        linear_forward(
+            golden.store, linear,
+            {.out = out.data(), .input = input.data(), .scratch = scratch.data(), .rows = kRows},
+            {});
         linear_backward(golden.store, linear,
                         {.grad_input = grad_input.data(),
                          .grad_out = grad_out.data(),

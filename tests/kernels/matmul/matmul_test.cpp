@@ -11,8 +11,9 @@ namespace {
 struct Shape {
     int64_t m, n, k;
 };
-constexpr Shape kShapes[] = {{1, 1, 1},    {31, 33, 1},   {33, 1, 31},   {1, 257, 33},
-                             {31, 31, 31}, {257, 31, 33}, {33, 257, 257}};
+constexpr Shape kShapes[] = {{1, 1, 1},    {31, 33, 1},   {33, 1, 31},    {1, 257, 33},
+                             {31, 31, 31}, {257, 31, 33}, {33, 257, 257}, {2, 70, 45},
+                             {3, 600, 9},  {4, 31, 64},   {7, 70, 45}};
 
 // A float result differs from the double oracle by its sums of up to 257 terms; a bf16 one by the
 // final rounding, half a unit, which a float error just before it can make a whole one.
@@ -44,10 +45,12 @@ std::vector<Out> product(const Case<T, Out>& c, Device device, const Op& op) {
     Buffer<T> b(device, normal<T>((c.transpose_b ? n : k) * ldb, 0.0, 1.0, /*seed=*/2));
     Buffer<T> bias(device, normal<T>(n, 0.0, 1.0, /*seed=*/3));
     Buffer<Out> out(device, normal<Out>(m * ldc, 0.0, 1.0, /*seed=*/4));
+    Buffer<unsigned char> scratch(device, matmul_scratch_bytes<T>());
     op(Matmul<T, Out>{.out = out.data(),
                       .a = a.data(),
                       .b = b.data(),
                       .bias = c.plus == Plus::bias ? bias.data() : nullptr,
+                      .scratch = scratch.data(),
                       .m = m,
                       .n = n,
                       .k = k,
@@ -120,14 +123,28 @@ TEST_CASE_TEMPLATE("matmul: rows may lie apart, and what is between them stays",
                 check(Case<T, Out>{{31, 33, 17}, transpose_a, transpose_b, plus, /*padding=*/5});
 }
 
+// On the cpu bf16 is multiplied in tiles of up to 2048 rows, 4096 deep.
+TEST_CASE_TEMPLATE("matmul: what is larger than a tile agrees with the reference", Out, float,
+                   bf16) {
+    for (const Shape shape : {Shape{2050, 17, 9}, {9, 600, 4100}, {9, 3, 8200}})
+        for (const Plus plus : {Plus::nothing, Plus::bias, Plus::out})
+            check(Case<bf16, Out>{shape, /*transpose_a=*/plus == Plus::out, true, plus});
+}
+
 // bf16 products are exact in float; a bf16 accumulator would stop growing at 256.
 TEST_CASE("matmul: bf16 operands are summed in float") {
     const int64_t k = 4096;
     const std::vector<bf16> ones(k, bf16(1.0f));
     Buffer<bf16> a(tested_device(), ones), b(tested_device(), ones);
     Buffer<float> out(tested_device(), 1);
-    run(Matmul<bf16, float>{
-        .out = out.data(), .a = a.data(), .b = b.data(), .m = 1, .n = 1, .k = k});
+    Buffer<unsigned char> scratch(tested_device(), matmul_scratch_bytes<bf16>());
+    run(Matmul<bf16, float>{.out = out.data(),
+                            .a = a.data(),
+                            .b = b.data(),
+                            .scratch = scratch.data(),
+                            .m = 1,
+                            .n = 1,
+                            .k = k});
     CHECK(out.to_host()[0] == 4096.0f);
 }
 

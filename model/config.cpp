@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kernels/attention/attention.h"
 #include "kernels/core/check.h"
 #include "model/io/json.h"
 
@@ -181,6 +182,8 @@ void read_llama(const JsonObject& json, ModelConfig& config) {
 void check_together(const JsonObject& json, const ModelConfig& config) {
     ENSURE_INPUT(config.positions != Positions::rope || config.head_dim % 2 == 0, json.source(),
                  "head_dim: found {}, expected an even number (RoPE turns pairs)", config.head_dim);
+    ENSURE_INPUT(config.head_dim <= kMaxHeadDim, json.source(),
+                 "head_dim: found {}, expected at most {}", config.head_dim, kMaxHeadDim);
     const int64_t hidden = config.hidden;
     const int64_t queries = int64_t{config.num_heads} * config.head_dim;
     const int64_t keys = int64_t{config.num_kv_heads} * config.head_dim;

@@ -9,7 +9,11 @@ fi
 mapfile -t files < <(git ls-files --cached --others --exclude-standard \
     '*.cpp' '*.h' '*.cu' '*.cuh' | while read -r f; do [ -f "$f" ] && echo "$f"; done)
 if [ "${1:-}" = --check ]; then
-    clang-format --dry-run -Werror "${files[@]}" 2>&1 | grep -oE '^[^:]+:' | sort -u && exit 1
-    exit 0
+    clang-format --dry-run -Werror "${files[@]}" 2>/dev/null && exit 0
+    echo "not in the house format (scripts/format.sh rewrites):" >&2
+    for file in "${files[@]}"; do
+        clang-format --dry-run -Werror "$file" 2>/dev/null || echo "$file" >&2
+    done
+    exit 1
 fi
 clang-format -i "${files[@]}"

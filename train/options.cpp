@@ -87,32 +87,33 @@ void add_optimiser_flags(Flags& flags, TrainOptions& o) {
         .add("warmup_steps", o.warmup_steps,
              "Steps of rising learning rate; below 1, a share of all steps. The schedule "
              "`constant` has none.")
-        .at_least(0)
+        .range(0, 1e12)
         .unit("steps");
     flags.add("weight_decay", o.weight_decay, "AdamW's decay of all but biases and norms.")
         .at_least(0);
     flags.add("adam_beta1", o.adam_beta1, "Decay of the mean gradient.").at_least(0).below(1);
     flags.add("adam_beta2", o.adam_beta2, "Decay of the mean square.").at_least(0).below(1);
-    flags.add("adam_epsilon", o.adam_epsilon, "Added to the denominator.").at_least(0);
+    flags.add("adam_epsilon", o.adam_epsilon, "Added to the denominator.")
+        .range(1e-30, 1);  // at 0, what never had a gradient is 0 / 0
     flags
         .add("max_grad_norm", o.max_grad_norm,
              "Longer gradients are scaled to this norm; 0: none are.")
         .at_least(0);
     flags.add("num_train_epochs", o.num_train_epochs, "Passes over the data.")
-        .at_least(0)
+        .range(0, 1e6)
         .unit("epochs");
     flags.add("max_steps", o.max_steps, "Above 0: this many steps instead of epochs.")
-        .at_least(-1)
+        .range(-1, 1e12)
         .unit("steps");
     flags
         .add("per_device_train_batch_size", o.per_device_train_batch_size,
              "Rows, or packs, computed at a time.")
-        .at_least(1)
+        .range(1, 1e6)
         .unit("rows");
     flags
         .add("gradient_accumulation_steps", o.gradient_accumulation_steps,
              "Batches whose gradients add up to one step.")
-        .at_least(1)
+        .range(1, 1e6)
         .unit("batches");
 }
 
@@ -149,7 +150,7 @@ void add_evaluation_flags(Flags& flags, TrainOptions& o) {
         .unit("steps")
         .default_text("ends of epochs");
     flags.add("per_device_eval_batch_size", o.per_device_eval_batch_size, "Rows scored at a time.")
-        .at_least(1)
+        .range(1, 1e6)
         .unit("rows")
         .default_text("the training batch size");
     flags.add("load_best_model_at_end", o.load_best_model_at_end,
@@ -189,6 +190,8 @@ void check_evaluation(const TrainOptions& o) {
                  "contradicts --eval_strategy epoch");
     ENSURE_INPUT(o.eval_strategy != "no" || !o.eval_steps, "--eval_steps",
                  "contradicts --eval_strategy no");
+    ENSURE_INPUT(o.evaluates() || o.eval_strategy != "steps" || o.eval_steps, "--eval_strategy",
+                 "found steps, expected --eval_data or --eval_split with it");
     ENSURE_INPUT(o.evaluates() || !o.eval_steps, "--eval_steps",
                  "expected --eval_data or --eval_split with it, found neither");
     for (const auto& [is_used, flag] :

@@ -15,9 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 // What decides which ids a text has.
-constexpr const char* kTokenizerFiles[] = {"tokenizer.json", "vocab.json", "merges.txt",
-                                           "tokenizer_config.json", "special_tokens_map.json"};
-
 TextRows text_rows_of(const std::string& name) {
     return name == "line"        ? TextRows::line
            : name == "paragraph" ? TextRows::paragraph
@@ -107,13 +104,14 @@ void read_data(Preparation& out) {
     ENSURE_INPUT(tokenizer.vocab_size() <= out.config.vocab_size, out.tokenizer_folder.string(),
                  "the tokenizer has {} tokens, the model a vocabulary of {}",
                  tokenizer.vocab_size(), out.config.vocab_size);
-    for (const char* name : kTokenizerFiles)
+    for (const char* name : tokenizer_file_names())
         if (const fs::path file = out.tokenizer_folder / name; fs::is_regular_file(file))
             out.input_hashes[file.string()] = sha256_of_file(file);
     const CorpusOptions corpus = corpus_options(out);
     out.corpus = read_corpus(options.train_data, "--train_data", tokenizer, corpus);
     ensure_trainable(out.corpus, options.train_data, "--train_data");
     std::set<std::string> stems;
+    if (options.eval_split > 0.0) stems.insert("split");
     for (const std::string& path : options.eval_data) {
         for (const fs::path& file : files_of(path, "--eval_data")) {
             const std::string stem = file.stem().string();
@@ -123,7 +121,7 @@ void read_data(Preparation& out) {
             out.eval.push_back(
                 {stem, read_corpus({file.string()}, "--eval_data", tokenizer, corpus)});
             ensure_trainable(out.eval.back().corpus, {file.string()}, "--eval_data");
-            out.input_hashes[file.string()] = sha256_of_file(file);
+            out.eval_hashes[file.string()] = sha256_of_file(file);
         }
     }
     for (const std::string& path : options.train_data)
@@ -180,6 +178,13 @@ void count_steps(Preparation& out) {
 
 std::string precision_of(const TrainOptions& options) {
     return options.precision.empty() ? "fp32" : options.precision;
+}
+
+std::map<std::string, std::string> deciding_inputs(const Preparation& prepared) {
+    auto hashes = prepared.input_hashes;
+    if (prepared.options.load_best_model_at_end || prepared.options.early_stopping_patience)
+        hashes.insert(prepared.eval_hashes.begin(), prepared.eval_hashes.end());
+    return hashes;
 }
 
 Preparation prepare(const TrainOptions& options) {

@@ -35,9 +35,14 @@ struct Preparation {
     int64_t steps_per_epoch = 0;  // of the first epoch
     Schedule schedule;
     BatchLimits limits;
-    std::map<std::string, std::string> input_hashes;  // SHA-256 by file
+    std::map<std::string, std::string> input_hashes;  // SHA-256 by file of what decides the weights
+    std::map<std::string, std::string> eval_hashes;   // and of what is only evaluated on
     int64_t resident_bytes = 0;  // of the process with its data, before weights
 };
+
+// SHA-256 by file of all that decides the weights: with best-model selection or early stopping,
+// what is evaluated on too.
+std::map<std::string, std::string> deciding_inputs(const Preparation& prepared);
 
 // Reads config, tokenizer and data. An InputError names the flag, file or row that cannot be used.
 Preparation prepare(const TrainOptions& options);

@@ -2,11 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "eval/trainer_state.h"
 #include "kernels/core/check.h"
 #include "model/io/atomic_file.h"
+#include "model/io/hugging_face.h"
 #include "model/parameters.h"
 #include "model/program/version.h"
 
@@ -16,27 +18,26 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What a run writes besides checkpoints and TensorBoard's files; the tokenizer's files are copies.
-constexpr const char* kOwnFiles[] = {"config.json",
-                                     "model.safetensors",
-                                     "model.safetensors.index.json",
-                                     "tokenizer.json",
-                                     "vocab.json",
-                                     "merges.txt",
-                                     "tokenizer_config.json",
-                                     "special_tokens_map.json",
-                                     "chat_template.jinja",
-                                     "generation_config.json",
-                                     "metrics.jsonl",
-                                     "trainer_state.json",
-                                     "run.json",
-                                     "plan.json"};
+// What a run writes besides weights, checkpoints, TensorBoard's files and copies of a tokenizer's.
+constexpr const char* kOwnFiles[] = {"config.json", "metrics.jsonl", "trainer_state.json",
+                                     "run.json", "plan.json"};
+
+// checkpoint-<step>, or one that was being written
+bool is_checkpoint_name(std::string name) {
+    constexpr std::string_view kPrefix = "checkpoint-", kPartial = ".partial";
+    if (name.ends_with(kPartial)) name.resize(name.size() - kPartial.size());
+    return name.starts_with(kPrefix) && name.size() > kPrefix.size() &&
+           name.find_first_not_of("0123456789", kPrefix.size()) == std::string::npos;
+}
 
 bool is_own(const fs::path& file) {
     const std::string name = file.filename().string();
-    for (const char* own : kOwnFiles)
-        if (name == own) return true;
-    return name.rfind("events.out.tfevents.", 0) == 0 || name.rfind("checkpoint-", 0) == 0 ||
+    const auto is_name = [&](const char* own) { return name == own; };
+    const auto tokenizer = tokenizer_file_names();
+    return std::any_of(std::begin(kOwnFiles), std::end(kOwnFiles), is_name) ||
+           std::any_of(tokenizer.begin(), tokenizer.end(), is_name) ||
+           name == "model.safetensors" || name == "model.safetensors.index.json" ||
+           name.rfind("events.out.tfevents.", 0) == 0 || is_checkpoint_name(name) ||
            (name.rfind("model-", 0) == 0 && file.extension() == ".safetensors");
 }
 
@@ -59,9 +60,10 @@ void ensure_no_input(const Preparation& prepared, const fs::path& folder) {
         ENSURE_INPUT(input.empty() || !in_reach(folder, input / "config.json"), "--output_dir",
                      "{} is or holds the folder {} of the model or tokenizer, expected another",
                      folder.string(), input.string());
-    for (const auto& [file, hash] : prepared.input_hashes)
-        ENSURE_INPUT(!in_reach(folder, file), "--output_dir",
-                     "{} holds the input {}, expected another folder", folder.string(), file);
+    for (const auto* hashes : {&prepared.input_hashes, &prepared.eval_hashes})
+        for (const auto& [file, hash] : *hashes)
+            ENSURE_INPUT(!in_reach(folder, file), "--output_dir",
+                         "{} holds the input {}, expected another folder", folder.string(), file);
 }
 
 void ensure_writable(const fs::path& folder) {
@@ -72,15 +74,31 @@ void ensure_writable(const fs::path& folder) {
                  "{} cannot be written to", existing.string());
 }
 
+// A folder that holds anything but this run would lose it.
+void ensure_resumes_here(const fs::path& folder, const fs::path& checkpoint) {
+    const bool is_own_run = checkpoint.empty() ? fs::exists(folder / "run.json")
+                                               : fs::weakly_canonical(checkpoint).parent_path() ==
+                                                     fs::weakly_canonical(folder);
+    ENSURE_INPUT(is_own_run || !holds_run_or_model(folder), "--output_dir",
+                 "{} holds another run or model; expected an empty folder, or the one whose "
+                 "checkpoint is resumed",
+                 folder.string());
+}
+
 void ensure_continues(const Preparation& prepared, const fs::path& checkpoint) {
     const TrainState state = read_checkpoint_state(checkpoint);
     std::vector<std::string> differences = numeric_differences(
         train_options_from_json(state.settings, checkpoint.string()), prepared.options);
+    const auto inputs = deciding_inputs(prepared);
     for (const auto& [file, hash] : state.input_hashes) {
-        const auto now = prepared.input_hashes.find(file);
-        if (now != prepared.input_hashes.end() && now->second != hash)
+        const auto now = inputs.find(file);
+        if (now == inputs.end())
+            differences.push_back(file + ": was an input, is none now");
+        else if (now->second != hash)
             differences.push_back(file + ": its contents changed");
     }
+    for (const auto& [file, hash] : inputs)
+        if (!state.input_hashes.contains(file)) differences.push_back(file + ": is a new input");
     std::string list;
     for (const std::string& difference : differences)
         list += (list.empty() ? "" : "; ") + difference;
@@ -109,6 +127,7 @@ std::optional<fs::path> claim_run_folder(const Preparation& prepared) {
     if (checkpoint == "latest" || checkpoint == "true") {
         const auto steps = checkpoint_steps(folder);
         if (steps.empty()) {
+            ensure_resumes_here(folder, {});
             fmt::print(stderr, "{}: no complete checkpoint; the run starts at step 0\n",
                        folder.string());
             return std::nullopt;
@@ -116,6 +135,7 @@ std::optional<fs::path> claim_run_folder(const Preparation& prepared) {
         checkpoint = checkpoint_path(folder, steps.back());
     }
     ensure_continues(prepared, checkpoint);
+    ensure_resumes_here(folder, checkpoint);
     return checkpoint;
 }
 
@@ -167,6 +187,8 @@ void RunFolder::finish(const TrainState& state) {
 }
 
 std::string RunFolder::run_json() const {
+    auto hashes = prepared_.input_hashes;
+    hashes.insert(prepared_.eval_hashes.begin(), prepared_.eval_hashes.end());
     const ParameterTable table(prepared_.config);
     const Json json = {{"command", command_},
                        {"version", kVersion},
@@ -176,7 +198,7 @@ std::string RunFolder::run_json() const {
                        {"seed", prepared_.options.common.seed},
                        {"parameters", table.num_parameters()},
                        {"options", Json::parse(to_json(prepared_.options))},
-                       {"input_hashes", prepared_.input_hashes}};
+                       {"input_hashes", hashes}};
     return json.dump(2) + "\n";
 }
 

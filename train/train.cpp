@@ -69,9 +69,10 @@ int run(const Preparation& prepared, const std::string& command) {
     fmt::print(stderr, "peak memory: {:.1f} MiB measured, {:.1f} MiB planned\n",
                mebibytes(result.peak_bytes), mebibytes(memory.total_bytes()));
     if (result.stopped_by) {
-        fmt::print(
-            stderr, "stopped at step {}; to go on: {}{}\n", result.steps, command,
-            prepared.options.resume_from_checkpoint ? "" : " --resume_from_checkpoint latest");
+        const TrainOptions& options = prepared.options;
+        fmt::print(stderr, "stopped at step {}; to go on: {}{}{}\n", result.steps, command,
+                   options.resume_from_checkpoint ? "" : " --resume_from_checkpoint latest",
+                   options.overwrite_output_dir ? " --overwrite_output_dir false" : "");
         return stop_exit_code(*result.stopped_by);
     }
     fmt::print(stderr, "{} steps in {}; the model is in {}\n", result.steps,

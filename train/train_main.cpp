@@ -1,5 +1,8 @@
 // bin/train: fine-tunes a model. Without arguments: the demo.
 
+#include <algorithm>
+#include <cctype>
+#include <cstring>
 #include <filesystem>
 #include <vector>
 
@@ -13,9 +16,16 @@ namespace {
 // Read from the repository's root, where `make` leaves the user.
 constexpr const char* kDemo = "train/demo/demo.yaml";
 
+// As a shell reads it back.
 std::string quoted(const std::string& argument) {
-    return argument.find_first_of(" '\"$*?;&|<>()\\") == std::string::npos ? argument
-                                                                           : "'" + argument + "'";
+    const auto is_plain = [](unsigned char c) {
+        return std::isalnum(c) || std::strchr("_./=:,+-", c) != nullptr;
+    };
+    if (!argument.empty() && std::all_of(argument.begin(), argument.end(), is_plain))
+        return argument;
+    std::string out = "'";
+    for (const char c : argument) out += c == '\'' ? "'\\''" : std::string(1, c);
+    return out + "'";
 }
 
 int body(int argc, char** argv) {

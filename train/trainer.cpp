@@ -87,8 +87,13 @@ void Trainer<T>::load(const std::optional<std::filesystem::path>& checkpoint) {
         initialize(store_, static_cast<uint64_t>(options_.common.seed));
     else
         load_weights(open_model_folder(prepared_.model_folder), store_);
+    if (state_.step == 0) {  // a checkpoint before the first step: its evaluation comes again
+        state_.best_metric.reset();
+        state_.best_step.reset();
+        state_.evaluations_since_best = 0;
+    }
     state_.settings = to_json(options_);
-    state_.input_hashes = prepared_.input_hashes;
+    state_.input_hashes = deciding_inputs(prepared_);
     if (state_.step > 0) epoch_ = loader_.batch_at(state_.step - 1).epoch;
 }
 
@@ -204,6 +209,7 @@ bool Trainer<T>::at_epoch_end() const {
 
 template <typename T>
 bool Trainer<T>::evaluates_now() const {
+    if (prepared_.eval.empty()) return false;
     if (state_.step == prepared_.total_steps) return true;
     if (options_.eval_strategy == "steps") return state_.step % *options_.eval_steps == 0;
     return options_.eval_strategy == "epoch" && at_epoch_end();
@@ -238,6 +244,7 @@ void Trainer<T>::evaluate() {
         !state_.best_metric || (options_.better_is_greater() ? metric > *state_.best_metric
                                                              : metric < *state_.best_metric);
     state_.evaluations_since_best = better ? 0 : state_.evaluations_since_best + 1;
+    if (stops_early() && state_.loss_count > 0) write_log_line();  // the last step always logs
     if (!better) return;
     state_.best_metric = metric;
     state_.best_step = state_.step;
@@ -270,7 +277,6 @@ void Trainer<T>::save() {
 
 template <typename T>
 void Trainer<T>::finish() {
-    if (state_.loss_count > 0) write_log_line();  // stopped early: the last step always logs
     if (options_.load_best_model_at_end && state_.best_step && *state_.best_step != state_.step)
         load_checkpoint(checkpoint_path(folder_->path(), *state_.best_step), store_);
     save_model(prepared_.config, store_,

@@ -18,15 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kIndexName = "model.safetensors.index.json";
-constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
-                                           "vocab.json",
-                                           "merges.txt",
-                                           "added_tokens.json",
-                                           "tokenizer_config.json",
-                                           "special_tokens_map.json",
-                                           "chat_template.jinja",
-                                           "generation_config.json"};
-
 fs::path from_environment(const char* variable) {
     const char* value = std::getenv(variable);
     return value != nullptr ? fs::path(value) : fs::path();
@@ -143,8 +134,22 @@ TensorType stored_type(const ModelFolder& folder) {
     throw InputError(fmt::format("{}: its weights hold no token embedding", folder.path.string()));
 }
 
+std::span<const char* const> tokenizer_file_names() {
+    static constexpr const char* kNames[] = {"tokenizer.json",
+                                             "vocab.json",
+                                             "merges.txt",
+                                             "encoder.json",
+                                             "vocab.bpe",
+                                             "added_tokens.json",
+                                             "tokenizer_config.json",
+                                             "special_tokens_map.json",
+                                             "chat_template.jinja",
+                                             "generation_config.json"};
+    return kNames;
+}
+
 void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
-    for (const char* name : kTokenizerFiles) {
+    for (const char* name : tokenizer_file_names()) {
         if (!fs::is_regular_file(from / name)) continue;
         // Resolving links first: in the cache every file is one.
         std::error_code error;

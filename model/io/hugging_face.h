@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,5 +48,7 @@ struct SaveModel {
 template <typename T>
 void save_model(const ModelConfig& config, const ParameterStore<T>& store, const SaveModel& args);
 
-// The files that make up a tokenizer and its use, copied byte for byte where they exist.
+// The files that make up a tokenizer and its use; a folder has some of them.
+std::span<const char* const> tokenizer_file_names();
+// Copied byte for byte where they exist.
 void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to);

@@ -9,6 +9,7 @@
 
 #include "kernels/core/check.h"
 #include "model/program/flags.h"
+#include "model/program/signals.h"
 
 namespace {
 
@@ -23,6 +24,7 @@ int fail(int exit_code, const char* program, const char* kind, std::string messa
 
 int run_main(int (*body)(int, char**), int argc, char** argv) {
     const char* const program = argc > 0 ? argv[0] : "fettle";
+    take_stop_signals();
     try {
         int exit_code = 0;
         try {

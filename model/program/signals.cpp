@@ -1,24 +1,49 @@
 #include "model/program/signals.h"
 
 #include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
 
 namespace {
 
-volatile sig_atomic_t noted_signal = 0;
+std::atomic<bool> watched = false;
+std::atomic<int> noted_signal = 0;
 
-void note(int signal) { noted_signal = signal; }
+sigset_t stop_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
+// As if nobody had ever asked for the signal.
+void end_by(int signal) {
+    ::signal(signal, SIG_DFL);
+    const sigset_t set = stop_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    kill(getpid(), signal);
+}
+
+void wait_for_signals() {
+    const sigset_t set = stop_signals();
+    for (int signal = 0; sigwait(&set, &signal) == 0;) {
+        int none = 0;
+        if (!watched || !noted_signal.compare_exchange_strong(none, signal)) end_by(signal);
+    }
+}
 
 }  // namespace
 
-void watch_stop_signals() {
-    struct sigaction action = {};
-    action.sa_handler = note;
-    // RESETHAND: the second signal finds the default action. RESTART: reads and writes go on.
-    action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
+void take_stop_signals() {
+    const sigset_t set = stop_signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::thread(wait_for_signals).detach();
 }
+
+void watch_stop_signals() { watched = true; }
 
 std::optional<int> stop_requested() {
     const int signal = noted_signal;

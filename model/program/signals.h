@@ -3,7 +3,13 @@
 
 #include <optional>
 
-// From here on the first SIGINT or SIGTERM is only noted; a second one ends the program as usual.
+// First thing in main, before any other thread exists: from here on a thread of its own waits for
+// SIGINT and SIGTERM. No handler ever runs on another thread's stack, because oneDNN's generated
+// code keeps data below the stack pointer, which a handler's frame would overwrite (seen: every
+// eighth Ctrl-C during sgemm crashed).
+void take_stop_signals();
+// From here on the first signal is only noted; before, and the second time, it ends the program as
+// usual.
 void watch_stop_signals();
 // The signal noted, if any.
 std::optional<int> stop_requested();

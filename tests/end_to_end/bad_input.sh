@@ -92,7 +92,7 @@ train "a negative learning rate" "--learning_rate|at least 0|-1" --learning_rate
 train "a learning rate that is no number" "--learning_rate|number|fast" --learning_rate fast
 train "a learning rate of nan" "--learning_rate|nan" --learning_rate nan
 train "a number with a tail" "--learning_rate|1e-3x" --learning_rate 1e-3x
-train "a batch of 0 rows" "--per_device_train_batch_size|at least 1|0" \
+train "a batch of 0 rows" "--per_device_train_batch_size|from 1 to 1000000|0" \
     --per_device_train_batch_size 0
 train "a batch of 2.5 rows" "--per_device_train_batch_size|whole|2.5" \
     --per_device_train_batch_size 2.5
@@ -115,6 +115,16 @@ train "a boolean that is none" "--packing|true|maybe" --packing=maybe
 train "--fp16" "--fp16|bf16" --fp16
 train "--warmup_ratio" "--warmup_ratio|--warmup_steps" --warmup_ratio 0.1
 train "--eval_steps without data" "--eval_steps|--eval_data" --eval_steps 5
+train "--eval_strategy steps without data" "--eval_strategy|--eval_data" --eval_strategy steps
+train "an epsilon of 0" "--adam_epsilon|0" --adam_epsilon 0
+train "a batch beyond counting" "--per_device_train_batch_size|1000000" \
+    --per_device_train_batch_size 9223372036854775807
+train "epochs beyond counting" "--num_train_epochs|1000000" --num_train_epochs 1e300
+cp eval.txt split.txt
+train "a domain of the name of --eval_split's" "--eval_data|split" --eval_data split.txt \
+    --eval_split 0.1
+sed 's/"n_head": *[0-9]*/"n_head": 1/; s/"n_embd": *[0-9]*/"n_embd": 512/' config.json >wide.json
+init "heads wider than attention's tiles" "wide.json|head_dim|512|256" --init wide.json
 train "the best model without evaluations" "--load_best_model_at_end|--eval_data" \
     --load_best_model_at_end
 train "a metric that is never measured" "--metric_for_best_model|eval_lost" \
@@ -323,11 +333,25 @@ fi
 # ---- resuming ----------------------------------------------------------------------------------
 copy_run() { rm -rf run && cp -r model run; }
 copy_run
+# what a folder holds besides this run is not lost to a resume
+copy only_model
+train "resuming into a folder that holds only a model" "--output_dir|only_model" \
+    --output_dir only_model --resume_from_checkpoint latest
 resume() {  # resume NAME TEXTS FLAGS...: the run in `run` was of 2 steps
     refused "resume: $1" "$2" "$bin/train" --init config.json --tokenizer tokenizer \
         --train_data train.txt --max_length 32 --max_steps 2 --save_steps 1 --threads 1 \
         --output_dir run --resume_from_checkpoint latest "${@:3}"
 }
+cp -r model other_run
+resume "into the folder of another run" "--output_dir|other_run" --output_dir other_run \
+    --resume_from_checkpoint run/checkpoint-1
+mkdir fed && cp train.txt fed/
+feed() { rm -rf fed_run; "$bin/train" --init config.json --tokenizer tokenizer --train_data fed \
+    --max_length 32 --max_steps 2 --save_steps 1 --threads 1 --output_dir fed_run 2>fed.err; }
+feed && cp eval.txt fed/more.txt
+resume "a file was added to the data" "more.txt|new input" --train_data fed --output_dir fed_run
+rm fed/more.txt && mv fed/train.txt fed/other.txt
+resume "a file was taken from the data" "fed/train.txt|input" --train_data fed --output_dir fed_run
 resume "another learning rate" "checkpoint-2|--learning_rate|0.5|5e-05" --learning_rate 0.5
 resume "another seed and another length" "--seed|43|42|--max_length|16" --seed 43 --max_length 16
 resume "fewer steps" "--max_steps|2|1" --max_steps 1

@@ -122,13 +122,17 @@ longer() {  # resuming with more --max_steps under a constant schedule
 }
 check "a finished run goes on with a larger --max_steps" longer
 
-# Products of matrices are oneDNN's, whose bits may depend on the number of threads.
-(train two_threads "${base[@]}" --threads 2)
-if same_weights plain two_threads >/dev/null; then
-    echo "# --threads 1 and --threads 2: equal bits"
-else
-    echo "# --threads 1 and --threads 2: different bits"
-fi
+# A checkpoint before the first step is evaluated again: that is no second evaluation of a run.
+patience() {
+    local flags=(--max_steps 40 --eval_split 0.2 --eval_steps 10 --early_stopping_patience 1
+                 --load_best_model_at_end --save_steps 10 --learning_rate 3e-2)
+    (train patient "${flags[@]}") && (train impatient "${flags[@]}" --save_total_limit 0) &&
+        find impatient -mindepth 1 -not -path '*checkpoint-0*' -delete 2>/dev/null
+    [ -d impatient/checkpoint-0 ] || { echo "no checkpoint-0"; ls impatient; return 1; }
+    (train impatient "${flags[@]}" --save_total_limit 0 --resume_from_checkpoint latest) &&
+        same_weights patient impatient
+}
+check "a run that resumes before its first step has its patience whole" patience
 
 # stopped SIGNAL EXIT_CODE: the signal arrives after the first checkpoint; the printed command
 # resumes.
@@ -151,8 +155,24 @@ stopped() {
     bash -c "$command" 2>resumed.err || { tail -1 resumed.err; return 1; }
     same_weights stop_whole "$folder"
 }
-long_run=(--max_steps 900 --per_device_train_batch_size 4)
+long_run=(--max_steps 900 --per_device_train_batch_size 4 --overwrite_output_dir)
 (train stop_whole "${long_run[@]}")
 check "SIGTERM: exit 143, a command that resumes, the same bits" stopped TERM 143
 check "SIGINT: exit 130, a command that resumes, the same bits" stopped INT 130
+
+# A handler that ran on a computing thread's stack would now and then spoil what it computes.
+many_stops() {
+    local i pid status
+    for ((i = 0; i < 25; ++i)); do
+        rm -rf stop_any
+        (train stop_any "${long_run[@]}" --report_to none) &
+        pid=$!
+        wait_ms $((150 + RANDOM % 150))
+        kill -INT $pid
+        wait $pid
+        status=$?
+        [ $status -eq 130 ] || { echo "exit $status: $(tail -1 stop_any.err)"; return 1; }
+    done
+}
+check "25 SIGINTs at random moments: exit 130 each time" many_stops
 finish

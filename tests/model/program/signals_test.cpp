@@ -1,4 +1,5 @@
-// A first Ctrl-C or SIGTERM is noted, a second one would end the program.
+// A first Ctrl-C or SIGTERM is noted, a second one, or one that nobody watches for, ends the
+// program. Each case in a process of its own: signals belong to the whole of it.
 
 #include "model/program/signals.h"
 
@@ -8,31 +9,57 @@
 
 #include "tests/support/doctest.h"
 
-TEST_CASE("stop_requested: tells the signal that came, until it is cleared") {
-    watch_stop_signals();
-    CHECK_FALSE(stop_requested().has_value());
-    raise(SIGTERM);
-    REQUIRE(stop_requested().has_value());
-    CHECK(stop_exit_code(*stop_requested()) == 143);
-    clear_stop_request();
-    CHECK_FALSE(stop_requested().has_value());
-    raise(SIGINT);
-    CHECK(stop_exit_code(stop_requested().value_or(0)) == 130);
-    clear_stop_request();
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-}
+namespace {
 
-TEST_CASE("watch_stop_signals: a second signal ends the program at once") {
+// How a process that runs `body` ends: its exit code, or 128 + the signal.
+template <class Body>
+int end_of(Body body) {
     const pid_t child = fork();
     if (child == 0) {
-        watch_stop_signals();
-        raise(SIGINT);
-        raise(SIGINT);
-        _exit(0);  // not reached
+        take_stop_signals();
+        _exit(body());
     }
     int status = 0;
     REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(WIFSIGNALED(status));
-    CHECK(WTERMSIG(status) == SIGINT);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// The code of the signal that was noted within ten seconds; 1 for none.
+int noted_code() {
+    for (int i = 0; i < 1000 && !stop_requested(); ++i) usleep(10'000);
+    return stop_requested() ? stop_exit_code(*stop_requested()) : 1;
+}
+
+int send_and_wait(int signal) {
+    kill(getpid(), signal);
+    return noted_code();
+}
+
+}  // namespace
+
+TEST_CASE("stop_requested: tells the signal that came, until it is cleared") {
+    CHECK(end_of([] {
+              watch_stop_signals();
+              if (stop_requested() || send_and_wait(SIGTERM) != 143) return 2;
+              clear_stop_request();
+              return stop_requested() ? 3 : send_and_wait(SIGINT);
+          }) == 130);
+}
+
+TEST_CASE("watch_stop_signals: a second signal ends the program at once") {
+    CHECK(end_of([] {
+              watch_stop_signals();
+              send_and_wait(SIGINT);
+              kill(getpid(), SIGINT);
+              sleep(10);
+              return 0;  // not reached
+          }) == 128 + SIGINT);
+}
+
+TEST_CASE("take_stop_signals: a signal that nobody watches for ends the program at once") {
+    CHECK(end_of([] {
+              kill(getpid(), SIGTERM);
+              sleep(10);
+              return 0;  // not reached
+          }) == 128 + SIGTERM);
 }

@@ -1,15 +1,40 @@
 // bin/eval: judges a model.
 
 #include <cstdio>
+#include <filesystem>
 
 #include "eval/evaluate.h"
 #include "kernels/core/check.h"
 #include "model/io/atomic_file.h"
+#include "model/io/hugging_face.h"
+#include "model/io/json.h"
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
 #include "model/program/main.h"
 
 namespace {
+
+namespace fs = std::filesystem;
+
+// What an earlier --output wrote.
+bool is_results_file(const fs::path& file) {
+    return read_text_file(file).find("\"results\":") != std::string::npos;
+}
+
+// The results must not take the place of what is judged.
+void ensure_no_input(const EvaluateOptions& options, const std::string& output) {
+    const auto is_output = [&](const fs::path& input) {
+        std::error_code error;
+        return fs::equivalent(input, output, error) && !error;
+    };
+    if (output.empty() || !fs::exists(output)) return;
+    for (const std::string& suite : options.suites)
+        ENSURE_INPUT(!is_output(suite.substr(suite.find('=') + 1)), "--output",
+                     "{} is the text of --suite {}", output, suite);
+    for (const auto& entry : fs::directory_iterator(resolve_model(options.model, "--model")))
+        ENSURE_INPUT(!is_output(entry.path()) || is_results_file(entry.path()), "--output",
+                     "{} is a file of the model; expected another", output);
+}
 
 int body(int argc, char** argv) {
     EvaluateOptions options;
@@ -37,6 +62,7 @@ int body(int argc, char** argv) {
     const Device device = apply_common_options(common);
     ENSURE_INPUT(device == Device::cpu, "--device", "bin/eval runs on cpu, found {}",
                  name_of(device));
+    ensure_no_input(options, output);
     const std::string results = evaluate(options);
     if (!output.empty()) write_file(output, results);
     std::fputs(results.c_str(), stdout);

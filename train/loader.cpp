@@ -76,13 +76,9 @@ std::vector<Loader::Unit> Loader::packed(const std::vector<int64_t>& order) cons
 }
 
 int64_t Loader::steps_of(int64_t epoch) {
+    if (!options_.packing) epoch = 0;  // only packing makes epochs of different lengths
     const int64_t per_step = options_.batch_size * options_.accumulation;
     while (static_cast<int64_t>(epoch_steps_.size()) <= epoch) {
-        // Only packing makes epochs of different lengths.
-        if (!epoch_steps_.empty() && !options_.packing) {
-            epoch_steps_.push_back(epoch_steps_.front());
-            continue;
-        }
         const auto units =
             static_cast<int64_t>(units_of(static_cast<int64_t>(epoch_steps_.size())).size());
         epoch_steps_.push_back((units + per_step - 1) / per_step);
@@ -104,6 +100,7 @@ int64_t Loader::steps_in(double epochs) {
 }
 
 Loader::Place Loader::place_of(int64_t step) {
+    if (!options_.packing) return {step / steps_of(0), step % steps_of(0)};
     int64_t epoch = 0;
     for (; step >= steps_of(epoch); ++epoch) step -= steps_of(epoch);
     return {epoch, step};

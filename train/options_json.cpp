@@ -15,10 +15,17 @@ using Json = nlohmann::ordered_json;
 
 // Where a run writes, how often, and what it prints: no number of it depends on these. A new flag
 // counts as affecting numbers until it is listed.
-constexpr std::array<std::string_view, 10> kFreeToDiffer = {
-    "config",     "output_dir",      "overwrite_output_dir", "resume_from_checkpoint",
-    "dry_run",    "report_to",       "logging_steps",        "save_strategy",
-    "save_steps", "save_total_limit"};
+constexpr std::array<std::string_view, 11> kFreeToDiffer = {"config",
+                                                            "output_dir",
+                                                            "overwrite_output_dir",
+                                                            "resume_from_checkpoint",
+                                                            "dry_run",
+                                                            "report_to",
+                                                            "logging_steps",
+                                                            "save_strategy",
+                                                            "save_steps",
+                                                            "save_total_limit",
+                                                            "save_dtype"};
 
 // When and by what the best model is chosen.
 constexpr std::array<std::string_view, 6> kSelection = {

@@ -166,7 +166,8 @@ void count_steps(Preparation& out) {
     int64_t longest = out.corpus.longest_row(), eval_tokens = 0;
     for (const EvalDomain& domain : out.eval) {
         longest = std::max(longest, domain.corpus.longest_row());
-        eval_tokens = std::max(eval_tokens, domain.corpus.longest_row() * batch);
+        eval_tokens = std::max(
+            eval_tokens, domain.corpus.longest_row() * std::min(batch, domain.corpus.num_rows()));
     }
     out.limits = {.tokens = std::max(loader.largest_micro_batch(out.total_steps), eval_tokens),
                   .longest_row = longest,

@@ -10,6 +10,7 @@
 #include "model/io/atomic_file.h"
 #include "model/io/hugging_face.h"
 #include "model/parameters.h"
+#include "model/program/say.h"
 #include "model/program/version.h"
 
 namespace fs = std::filesystem;
@@ -22,12 +23,14 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kOwnFiles[] = {"config.json", "metrics.jsonl", "trainer_state.json",
                                      "run.json", "plan.json"};
 
-// checkpoint-<step>, or one that was being written
-bool is_checkpoint_name(std::string name) {
-    constexpr std::string_view kPrefix = "checkpoint-", kPartial = ".partial";
-    if (name.ends_with(kPartial)) name.resize(name.size() - kPartial.size());
-    return name.starts_with(kPrefix) && name.size() > kPrefix.size() &&
-           name.find_first_not_of("0123456789", kPrefix.size()) == std::string::npos;
+// A checkpoint, or what was left of one that was being written.
+bool is_checkpoint(const fs::path& folder) {
+    const auto steps = checkpoint_steps(folder.parent_path());
+    if (folder.extension() == ".partial")
+        return folder.filename().string().starts_with("checkpoint-");
+    return std::any_of(steps.begin(), steps.end(), [&](int64_t step) {
+        return folder == checkpoint_path(folder.parent_path(), step);
+    });
 }
 
 bool is_own(const fs::path& file) {
@@ -37,29 +40,42 @@ bool is_own(const fs::path& file) {
     return std::any_of(std::begin(kOwnFiles), std::end(kOwnFiles), is_name) ||
            std::any_of(tokenizer.begin(), tokenizer.end(), is_name) ||
            name == "model.safetensors" || name == "model.safetensors.index.json" ||
-           name.rfind("events.out.tfevents.", 0) == 0 || is_checkpoint_name(name) ||
+           name.rfind("events.out.tfevents.", 0) == 0 || is_checkpoint(file) ||
            (name.rfind("model-", 0) == 0 && file.extension() == ".safetensors");
 }
 
 bool holds_run_or_model(const fs::path& folder) {
-    return fs::exists(folder / "run.json") || fs::exists(folder / "config.json") ||
-           fs::exists(folder / "metrics.jsonl") || !checkpoint_steps(folder).empty();
+    constexpr const char* kMarks[] = {"run.json",           "config.json",
+                                      "metrics.jsonl",      "trainer_state.json",
+                                      "model.safetensors",  "model.safetensors.index.json",
+                                      "adapter_config.json"};
+    return std::any_of(std::begin(kMarks), std::end(kMarks),
+                       [&](const char* mark) { return fs::exists(folder / mark); }) ||
+           !checkpoint_steps(folder).empty();
 }
 
-// True if the file lies where the run writes or removes: in the folder itself, or anywhere in a
-// checkpoint there.
+// True if the file, or what it is a link to, lies where the run writes or removes: in the folder
+// itself, or anywhere in a checkpoint there.
 bool in_reach(const fs::path& folder, const fs::path& file) {
-    const fs::path parent = fs::weakly_canonical(fs::absolute(file).parent_path());
-    const fs::path below = parent.lexically_relative(fs::weakly_canonical(folder));
-    if (below.empty() || *below.begin() == "..") return false;
-    return below == "." || is_own(*below.begin());
+    const fs::path root = fs::weakly_canonical(folder);
+    for (const fs::path& parent : {fs::weakly_canonical(fs::absolute(file).parent_path()),
+                                   fs::weakly_canonical(file).parent_path()}) {
+        const fs::path below = parent.lexically_relative(root);
+        if (below.empty() || *below.begin() == "..") continue;
+        if (below == "." || is_own(root / *below.begin())) return true;
+    }
+    return false;
 }
 
 void ensure_no_input(const Preparation& prepared, const fs::path& folder) {
-    for (const fs::path& input : {prepared.model_folder, prepared.tokenizer_folder})
-        ENSURE_INPUT(input.empty() || !in_reach(folder, input / "config.json"), "--output_dir",
-                     "{} is or holds the folder {} of the model or tokenizer, expected another",
-                     folder.string(), input.string());
+    for (const fs::path& input : {prepared.model_folder, prepared.tokenizer_folder}) {
+        if (input.empty()) continue;
+        for (const auto& entry : fs::directory_iterator(input))
+            ENSURE_INPUT(!in_reach(folder, entry.path()), "--output_dir",
+                         "{} is or holds the folder {} of the model or tokenizer, or a file that "
+                         "is linked from it; expected another",
+                         folder.string(), input.string());
+    }
     for (const auto* hashes : {&prepared.input_hashes, &prepared.eval_hashes})
         for (const auto& [file, hash] : *hashes)
             ENSURE_INPUT(!in_reach(folder, file), "--output_dir",
@@ -128,8 +144,7 @@ std::optional<fs::path> claim_run_folder(const Preparation& prepared) {
         const auto steps = checkpoint_steps(folder);
         if (steps.empty()) {
             ensure_resumes_here(folder, {});
-            fmt::print(stderr, "{}: no complete checkpoint; the run starts at step 0\n",
-                       folder.string());
+            say("{}: no complete checkpoint; the run starts at step 0\n", folder.string());
             return std::nullopt;
         }
         checkpoint = checkpoint_path(folder, steps.back());
@@ -145,8 +160,10 @@ RunFolder::RunFolder(const Preparation& prepared, const std::string& command)
     fs::create_directories(path_, error);
     ENSURE_INPUT(!error, "--output_dir", "{} cannot be made: {}", path_.string(), error.message());
     if (!prepared.options.overwrite_output_dir || prepared.options.resume_from_checkpoint) return;
+    std::vector<fs::path> own;
     for (const auto& entry : fs::directory_iterator(path_))
-        if (is_own(entry.path())) fs::remove_all(entry.path());
+        if (is_own(entry.path())) own.push_back(entry.path());
+    for (const fs::path& path : own) fs::remove_all(path);
 }
 
 void RunFolder::begin(const TrainState& state, const MemoryForecast& memory) {

@@ -3,11 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <filesystem>
+#include <optional>
 
 #include "kernels/core/check.h"
+#include "model/io/folder_lock.h"
 #include "model/program/memory.h"
 #include "model/program/progress.h"
+#include "model/program/say.h"
 #include "model/program/signals.h"
 #include "train/trainer.h"
 
@@ -17,17 +20,17 @@ double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20);
 
 void print_plan(const Preparation& prepared, const MemoryForecast& memory) {
     const Corpus& corpus = prepared.corpus;
-    fmt::print(stderr, "data: {} rows of {} tokens in all; {} of {} rows dropped, {} cut\n",
-               grouped_digits(corpus.num_rows()),
-               grouped_digits(static_cast<int64_t>(corpus.tokens.size())),
-               grouped_digits(corpus.dropped_empty + corpus.dropped_long),
-               grouped_digits(corpus.rows_read), grouped_digits(corpus.truncated_rows));
-    fmt::print(stderr, "steps: {} ({} an epoch)\n", grouped_digits(prepared.total_steps),
-               grouped_digits(prepared.steps_per_epoch));
-    fmt::print(stderr, "memory plan:\n");
+    say("data: {} rows of {} tokens in all; {} of {} rows dropped, {} cut\n",
+        grouped_digits(corpus.num_rows()),
+        grouped_digits(static_cast<int64_t>(corpus.tokens.size())),
+        grouped_digits(corpus.dropped_empty + corpus.dropped_long),
+        grouped_digits(corpus.rows_read), grouped_digits(corpus.truncated_rows));
+    say("steps: {} ({} an epoch)\n", grouped_digits(prepared.total_steps),
+        grouped_digits(prepared.steps_per_epoch));
+    say("memory plan:\n");
     for (const PlannedBytes& part : memory.parts)
-        fmt::print(stderr, "  {:<24} {:>9.1f} MiB\n", part.name, mebibytes(part.bytes));
-    fmt::print(stderr, "  {:<24} {:>9.1f} MiB\n", "peak", mebibytes(memory.total_bytes()));
+        say("  {:<24} {:>9.1f} MiB\n", part.name, mebibytes(part.bytes));
+    say("  {:<24} {:>9.1f} MiB\n", "peak", mebibytes(memory.total_bytes()));
 }
 
 void ensure_fits(const MemoryForecast& memory) {
@@ -43,13 +46,17 @@ void print_largest_activations(const MemoryForecast& memory) {
     auto tensors = memory.activations.tensors();
     std::sort(tensors.begin(), tensors.end(),
               [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
-    fmt::print(stderr, "largest activations (all of them are in plan.json of a run):\n");
+    say("largest activations (all of them are in plan.json of a run):\n");
     for (size_t i = 0; i < std::min<size_t>(8, tensors.size()); ++i)
-        fmt::print(stderr, "  {:<24} {:>9.1f} MiB\n", tensors[i].name, mebibytes(tensors[i].bytes));
+        say("  {:<24} {:>9.1f} MiB\n", tensors[i].name, mebibytes(tensors[i].bytes));
 }
 
 template <typename T>
 int run(const Preparation& prepared, const std::string& command) {
+    const std::filesystem::path output = prepared.options.output_dir;
+    std::optional<FolderLock> lock;  // before anything in the folder is looked at
+    const bool writes = !prepared.options.dry_run;
+    if (writes && std::filesystem::is_directory(output)) lock.emplace(output, "--output_dir");
     const auto checkpoint = claim_run_folder(prepared);
     const MemoryForecast memory = forecast_memory(prepared);
     ensure_fits(memory);
@@ -59,24 +66,25 @@ int run(const Preparation& prepared, const std::string& command) {
     if (prepared.options.dry_run) {
         print_largest_activations(memory);
         const double seconds = trainer.seconds_per_step();
-        fmt::print(stderr, "time: {:.3f} s a step, {} in all (evaluation and saving not counted)\n",
-                   seconds, duration_text(seconds * static_cast<double>(prepared.total_steps)));
+        say("time: {:.3f} s a step, {} in all (evaluation and saving not counted)\n", seconds,
+            duration_text(seconds * static_cast<double>(prepared.total_steps)));
         return 0;
     }
     watch_stop_signals();
     RunFolder folder(prepared, command);
+    if (!lock) lock.emplace(folder.path(), "--output_dir");
     const TrainResult result = trainer.run(folder);
-    fmt::print(stderr, "peak memory: {:.1f} MiB measured, {:.1f} MiB planned\n",
-               mebibytes(result.peak_bytes), mebibytes(memory.total_bytes()));
+    say("peak memory: {:.1f} MiB measured, {:.1f} MiB planned\n", mebibytes(result.peak_bytes),
+        mebibytes(memory.total_bytes()));
     if (result.stopped_by) {
         const TrainOptions& options = prepared.options;
-        fmt::print(stderr, "stopped at step {}; to go on: {}{}{}\n", result.steps, command,
-                   options.resume_from_checkpoint ? "" : " --resume_from_checkpoint latest",
-                   options.overwrite_output_dir ? " --overwrite_output_dir false" : "");
+        say("stopped at step {}; to go on: {}{}{}\n", result.steps, command,
+            options.resume_from_checkpoint ? "" : " --resume_from_checkpoint latest",
+            options.overwrite_output_dir ? " --overwrite_output_dir false" : "");
         return stop_exit_code(*result.stopped_by);
     }
-    fmt::print(stderr, "{} steps in {}; the model is in {}\n", result.steps,
-               duration_text(result.seconds), folder.path().string());
+    say("{} steps in {}; the model is in {}\n", result.steps, duration_text(result.seconds),
+        folder.path().string());
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
 #include "model/program/main.h"
+#include "model/program/say.h"
 #include "model/program/version.h"
 
 namespace {
@@ -38,8 +39,8 @@ int convert(int argc, char** argv) {
     args.output_dir = output_dir;
     args.type = type_from_flag(dtype, "--dtype");
     const Converted converted = convert_model(args);
-    fmt::print(stderr, "{}: {} parameters, {} -> {}\n", output_dir, converted.num_parameters,
-               torch_name(converted.from), torch_name(args.type));
+    say("{}: {} parameters, {} -> {}\n", output_dir, converted.num_parameters,
+        torch_name(converted.from), torch_name(args.type));
     return 0;
 }
 

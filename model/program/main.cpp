@@ -1,14 +1,17 @@
 #include "model/program/main.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <new>
 #include <string>
 
 #include "kernels/core/check.h"
 #include "model/program/flags.h"
+#include "model/program/say.h"
 #include "model/program/signals.h"
 
 namespace {
@@ -16,14 +19,21 @@ namespace {
 int fail(int exit_code, const char* program, const char* kind, std::string message) {
     std::replace(message.begin(), message.end(), '\n', ' ');  // one line, whatever it quotes
     std::fflush(stdout);
-    fmt::print(stderr, "{}: {}: {}\n", program, kind, message);
+    say("{}: {}: {}\n", program, kind, message);
     return exit_code;
+}
+
+// A file that is opened must not take the place of a closed stdin, stdout or stderr.
+void open_standard_streams() {
+    for (int stream = 0; stream <= 2; ++stream)
+        if (fcntl(stream, F_GETFD) == -1) open("/dev/null", O_RDWR);
 }
 
 }  // namespace
 
 int run_main(int (*body)(int, char**), int argc, char** argv) {
     const char* const program = argc > 0 ? argv[0] : "fettle";
+    open_standard_streams();
     take_stop_signals();
     try {
         int exit_code = 0;
@@ -39,6 +49,9 @@ int run_main(int (*body)(int, char**), int argc, char** argv) {
         return fail(3, program, "refused", refusal.what());
     } catch (const InputError& error) {
         return fail(2, program, "error", error.what());
+    } catch (const std::filesystem::filesystem_error& error) {
+        return fail(2, program, "error",
+                    fmt::format("{}: {}", error.path1().string(), error.code().message()));
     } catch (const std::bad_alloc&) {
         return fail(1, program, "internal error", "out of memory");
     } catch (const std::exception& error) {

@@ -38,6 +38,11 @@ std::string bar_text(double share, int width, bool colour) {
                        colour ? "\x1b[0m" : "", std::string(width - filled, '.'));
 }
 
+// Without a complaint: a log that cannot be written is no reason to stop a run.
+void put(std::FILE* stream, const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stream);
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -105,13 +110,13 @@ void Progress::update(int64_t step, std::optional<double> loss,
 void Progress::log(const std::string& line) {
     const bool was_drawn = drawn_;
     erase();
-    fmt::print(stream_, "{}\n", line);
+    put(stream_, line + "\n");
     if (was_drawn) draw();
     std::fflush(stream_);
 }
 
 void Progress::draw() {
-    fmt::print(stream_, "\r\x1b[K{}", progress_line(state_, terminal_columns(stream_), colour_));
+    put(stream_, "\r\x1b[K" + progress_line(state_, terminal_columns(stream_), colour_));
     std::fflush(stream_);
     drawn_ = true;
     drawn_at_ = Clock::now();

@@ -30,7 +30,8 @@ std::pair<std::string, int> split_repeat(const std::string& argument, const std:
     const char* end = argument.data() + argument.size();
     const auto [rest, error] = std::from_chars(argument.data() + colon + 1, end, repeat);
     if (error != std::errc{} || rest != end) return {argument, 1};
-    ENSURE_INPUT(repeat >= 1, flag, "{} repeats {} times, expected 1 or more", argument, repeat);
+    ENSURE_INPUT(repeat >= 1 && repeat <= 1'000'000, flag,
+                 "{} repeats {} times, expected 1 to 1000000", argument, repeat);
     return {argument.substr(0, colon), repeat};
 }
 

@@ -10,6 +10,7 @@
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
 #include "model/program/main.h"
+#include "model/program/say.h"
 #include "model/text/bpe_trainer.h"
 #include "model/text/tokenizer.h"
 
@@ -49,7 +50,7 @@ int train(const Options& options) {
     files.insert(files.end(), options.files.begin(), options.files.end());
     const int64_t size = train_bpe(files, options.vocab_size, options.output_dir);
     const char* shortage = size < options.vocab_size ? "; the text has no more pairs" : "";
-    fmt::print(stderr, "{}: {} tokens{}\n", options.output_dir, size, shortage);
+    say("{}: {} tokens{}\n", options.output_dir, size, shortage);
     return 0;
 }
 

@@ -169,7 +169,7 @@ cp train.txt data.csv
 train "data of another kind" "data.csv|.jsonl" --train_data data.csv
 mkdir nothing
 train "a folder without data" "nothing|.txt" --train_data nothing
-train "a repeat of 0" "--train_data|train.txt:0|1 or more" --train_data train.txt:0
+train "a repeat of 0" "--train_data|train.txt:0|1 to 1000000" --train_data train.txt:0
 train "a repeat of data that is absent" "--train_data|absent.txt" --train_data absent.txt:2
 train "an empty element in a list" "--train_data|empty element" --train_data train.txt,,eval.txt
 train "absent data to evaluate on" "--eval_data|absent.txt" --eval_data absent.txt
@@ -329,6 +329,25 @@ if mkdir sealed && mount -t tmpfs -o ro tmpfs "$work/sealed" 2>/dev/null; then
 else
     skip "read-only file systems: mounting is not allowed here"
 fi
+
+mkdir linked away && cp model/{config.json,tokenizer*.json} linked && cp model/{model.safetensors,run.json} away
+ln -s ../away/model.safetensors linked/
+train "weights linked from the output folder, to be overwritten" "--output_dir|away" --model linked \
+    --output_dir away --overwrite_output_dir
+ln -s away/metrics.jsonl data_link.jsonl && echo '{"text": "the sea"}' >away/metrics.jsonl
+train "data linked from the output folder, to be overwritten" "--output_dir|away" \
+    --train_data data_link.jsonl --output_dir away --overwrite_output_dir
+cp eval.txt own_text.txt
+eval_with "results in place of the text" "--output|own_text.txt" --suite perplexity=own_text.txt \
+    --output own_text.txt
+eval_with "results in place of the model's config" "--output|config.json" --output model/config.json
+ln -s loop_b loop_a && ln -s loop_a loop_b
+train "a loop of links for data" "loop_a" --train_data loop_a
+train "a loop of links for a model" "loop_a" --model loop_a
+train "a loop of links for the output" "loop_a" --output_dir loop_a/out
+long_name=$(printf 'x%.0s' {1..256})
+train "a name that is too long" "too long" --output_dir "$long_name"
+train "a file that repeats without end" "--train_data|1000000" --train_data train.txt:1000000000
 
 # ---- resuming ----------------------------------------------------------------------------------
 copy_run() { rm -rf run && cp -r model run; }

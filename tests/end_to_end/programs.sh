@@ -130,10 +130,32 @@ mixed() {
 check "train --train_data FOLDER reads .txt, .jsonl and .json" mixed
 overwritten() {
     touch quiet/mine.txt
+    mkdir -p quiet/checkpoint-{best,007} && touch quiet/checkpoint-{best,007}/mine.txt
     train --model base --train_data train.txt --output_dir quiet --overwrite_output_dir &&
-        exist quiet/mine.txt quiet/model.safetensors
+        exist quiet/mine.txt quiet/model.safetensors quiet/checkpoint-{best,007}/mine.txt
 }
 check "train --overwrite_output_dir removes its own files only" overwritten
+one_at_a_time() {
+    "$bin/train" --model base --train_data train.txt --max_length 32 --max_steps 100000 \
+        --threads 1 --save_strategy no --output_dir busy 2>busy.err &
+    local pid=$! i status
+    for ((i = 0; i < 400; ++i)); do [ -s busy/metrics.jsonl ] && break; sleep 0.01; done
+    train --model base --train_data train.txt --output_dir busy --overwrite_output_dir 2>second.err
+    status=$?
+    kill -TERM $pid && wait $pid
+    [ $status -eq 2 ] && holds second.err "--output_dir: busy is in use by another run"
+}
+check "two runs do not share a folder" one_at_a_time
+no_stderr() {
+    "$bin/train" --model base --train_data train.txt --max_length 32 --max_steps 3 --threads 1 \
+        --output_dir unheard 2>/dev/full && exist unheard/model.safetensors || return 1
+    "$bin/train" --model base --train_data train.txt --max_length 32 --max_steps 3 --threads 1 \
+        --output_dir closed 2>&- && exist closed/model.safetensors &&
+        cmp closed/model.safetensors unheard/model.safetensors || return 1
+    "$bin/train" --model nope --train_data train.txt --output_dir x 2>/dev/full
+    [ $? -eq 2 ]
+}
+check "a stderr that cannot be written stops no run" no_stderr
 
 # ---- models in parts ---------------------------------------------------------------------------
 # Cuts the model's file in two at a tensor, with the index that Hugging Face writes.

@@ -13,14 +13,14 @@ void ParameterStore<T>::allocate(Role role) {
     if (has(role)) return;
     const size_t element = role == Role::weight ? sizeof(T) : sizeof(Accumulator<T>);
     buffers_[static_cast<size_t>(role)] =
-        HostBuffer(table_->total_elements() * static_cast<int64_t>(element),
-                   fmt::format("parameters, role {}", name_of(role)));
+        Buffer<std::byte>(Device::cpu, table_->total_elements() * static_cast<int64_t>(element),
+                          fmt::format("parameters, role {}", name_of(role)).c_str());
 }
 
 template <typename T>
 int64_t ParameterStore<T>::bytes() const {
     int64_t sum = 0;
-    for (const HostBuffer& each : buffers_) sum += each.bytes();
+    for (const Buffer<std::byte>& each : buffers_) sum += each.bytes();
     return sum;
 }
 
@@ -32,7 +32,7 @@ void ParameterStore<T>::require(Role role) const {
 template <typename T>
 std::span<T> ParameterStore<T>::weights() {
     require(Role::weight);
-    HostBuffer& buffer = buffers_[static_cast<size_t>(Role::weight)];
+    const Buffer<std::byte>& buffer = buffers_[static_cast<size_t>(Role::weight)];
     return {reinterpret_cast<T*>(buffer.data()), static_cast<size_t>(table_->total_elements())};
 }
 
@@ -45,7 +45,7 @@ template <typename T>
 std::span<Accumulator<T>> ParameterStore<T>::all(Role role) {
     ENSURE(role != Role::weight, "weights are read by weights(), which knows their type");
     require(role);
-    HostBuffer& buffer = buffers_[static_cast<size_t>(role)];
+    const Buffer<std::byte>& buffer = buffers_[static_cast<size_t>(role)];
     return {reinterpret_cast<Accumulator<T>*>(buffer.data()),
             static_cast<size_t>(table_->total_elements())};
 }

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include "kernels/core/buffer.h"
 #include "kernels/core/dtype.h"
-#include "model/host_buffer.h"
 #include "model/parameters.h"
 
 enum class Role {
@@ -52,9 +53,9 @@ public:
 
 private:
     int64_t offset(int parameter) const { return (*table_)[parameter].offset; }
-    const HostBuffer& buffer(Role role) const { return buffers_[static_cast<size_t>(role)]; }
+    const Buffer<std::byte>& buffer(Role role) const { return buffers_[static_cast<size_t>(role)]; }
     void require(Role role) const;
 
     const ParameterTable* table_;
-    std::array<HostBuffer, kNumRoles> buffers_;
+    std::array<Buffer<std::byte>, kNumRoles> buffers_;
 };

@@ -27,7 +27,7 @@ void add_model_flags(Flags& flags, TrainOptions& o) {
         .add("precision", o.precision,
              "What weights and activations are computed in; optimiser state and sums are fp32.")
         .choices({"fp32", "bf16"})
-        .default_text("bf16 on cuda, else fp32");
+        .default_text("fp32");
     flags.boolean_spelling("bf16", "precision", "bf16", "fp32");
     flags.add("save_dtype", o.save_dtype, "What weights are saved in.")
         .choices({"fp32", "bf16", "fp16"})

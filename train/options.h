@@ -16,7 +16,7 @@ struct TrainOptions {
     std::string model;       // folder or org/name; or
     std::string init;        // a config file or the name of a GPT-2 size: random weights
     std::string tokenizer;   // folder; empty: the model's
-    std::string precision;   // "fp32", "bf16"; empty: bf16 on cuda, else fp32
+    std::string precision;   // "fp32", "bf16"; empty: fp32
     std::string save_dtype;  // "fp32", "bf16", "fp16"; empty: as the input model
 
     // Data

@@ -2,9 +2,8 @@
 //
 // Shapes    as the contract's. Tiles are fp32, their rows padded with zeros to whole vectors.
 // Threads   forward: one task a (row, head, query tile). Backward: one task a (row, key head),
-// which
-//           holds the sums over its query heads, so no two tasks write one gradient.
-// Traffic   forward reads K and V once a query tile: 2 T^2 D / 64 floats a head against 2 T^2 D
+//           which holds the sums over its query heads, so no two tasks write one gradient.
+// Traffic   forward reads K and V once a query tile: T^2 D / 64 floats a head against 2 T^2 D
 //           FLOPs (causal): bound by the multiply-adds and the exponentials, one a (query, key).
 // Numerics  fp32 sums, key tiles in order; a running maximum and sum for the softmax. Bitwise
 //           repeatable whatever the number of threads.

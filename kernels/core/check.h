@@ -1,9 +1,8 @@
 // Checks whose failure ends the program with a message, and the two kinds of blame.
 //
-//   ENSURE_INPUT(condition, source, format, ...)   a bad file, flag or row: InputError, exit code
-//                                                  2. `source` names it and starts the message.
-//   ENSURE(condition, format, ...)                 a caller's mistake inside Fettle: Error, exit
-//                                                  code 1.
+//   ENSURE_INPUT(condition, source, format, ...)   a bad file, flag or row: InputError, exit 2.
+//                                                  `source` names it and starts the message.
+//   ENSURE(condition, format, ...)                 a caller's mistake inside Fettle: Error, exit 1.
 //
 // Messages say what was found and what was expected; `assert` is for our own invariants.
 #pragma once

@@ -6,8 +6,7 @@
 //           which holds a row of 500,000 logits. 4NV bytes read and NV elements written:
 //           memory-bound, closely followed by the two exponentials a logit.
 // Numerics  A running maximum; a new one rescales the sum, blocks in order. The target's gradient
-// is
-//           -expm1(logprob), not 1 - softmax, which cancels when the model is sure.
+//           is -expm1(logprob), not 1 - softmax, which cancels when the model is sure.
 //           -infinity is a probability of 0; NaN and +infinity make the row NaN.
 // Requires  grad_logits is logits or does not overlap it.
 

@@ -17,19 +17,16 @@
 //           columns t, t+32W, ... over the warps. A second kernel, a thread a column, sums over the
 //           runs.
 // Traffic   A row of 768 floats is 3 KiB, so that all passes after the first should hit L1. DRAM
-// sees
-//           forward s*2NC (4NC with a branch), backward s*3NC (4NC with a residual) bytes for
-//           elements of s bytes, and 16C bytes of partial sums a run, half written, half read. Both
-//           are memory-bound.
+//           sees forward s*2NC (4NC with a branch), backward s*3NC (4NC with a residual) bytes for
+//           elements of s bytes, and 16C bytes of partial sums a run, half written, half read.
+//           Both are memory-bound.
 // Numerics  Float sums in a fixed order, no atomics: bitwise repeatable. Two passes for the
-// variance,
-//           because E[x^2] - mean^2 cancels when |mean| >> std. x is rounded to T before it is
-//           used.
+//           variance, because E[x^2] - mean^2 cancels when |mean| >> std. x is rounded to T before
+//           it is used.
 // Requires  channels > 0, and for the backward at most kMaxChannels; rows > 0. residual_out may be
 //           input; grad_input may be grad_residual: a lane reads an element before it writes it.
 // Shared    Backward: 8C bytes a warp, its sums of grad_weight and grad_bias. Lanes touch
-// consecutive
-//           words: no bank conflicts. W is the largest of 8, 4, 2, 1 that fits 64 KiB, or 1.
+//           consecutive words: no bank conflicts. W is the largest of 8, 4, 2, 1 that fits 64 KiB, or 1.
 
 #include "kernels/normalization/layernorm.h"
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <vector>
 
 #include "kernels/normalization/rmsnorm.h"
 
@@ -37,6 +38,7 @@ void rmsnorm_backward_reference(const RmsNormBackward<T>& args, StreamView = {})
     const int64_t width = int64_t{args.groups} * args.channels;
     const int64_t input_stride = args.input_stride != 0 ? args.input_stride : width;
     const int64_t out_stride = args.out_stride != 0 ? args.out_stride : width;
+    std::vector<double> grad_weight(static_cast<size_t>(args.channels));  // [D]
     for (int64_t n = 0; n < args.rows; ++n) {
         for (int64_t g = 0; g < args.groups; ++g) {
             const T* x = args.input + n * input_stride + g * args.channels;          // [D]
@@ -58,8 +60,11 @@ void rmsnorm_backward_reference(const RmsNormBackward<T>& args, StreamView = {})
                 grad_input[d] = T(
                     rstd * (grad * static_cast<double>(args.weight[d]) - h * sum / args.channels) +
                     past);
-                args.grad_weight[d] += static_cast<Accumulator<T>>(grad * h);
+                grad_weight[static_cast<size_t>(d)] += grad * h;
             }
         }
     }
+    for (int d = 0; d < args.channels; ++d)
+        args.grad_weight[d] = static_cast<Accumulator<T>>(static_cast<double>(args.grad_weight[d]) +
+                                                          grad_weight[static_cast<size_t>(d)]);
 }

@@ -26,8 +26,7 @@ constexpr double kUlp = std::numeric_limits<T>::epsilon();
 template <>
 inline constexpr double kUlp<bf16> = 0x1p-7;
 
-// ---- inputs: pure functions of their arguments, rounded to T
-// -------------------------------------
+// ---- inputs: pure functions of their arguments, rounded to T ----
 std::vector<double> normal_doubles(int64_t count, double mean, double deviation, uint64_t seed);
 
 template <typename To, typename From>
@@ -42,10 +41,10 @@ std::vector<T> normal(int64_t count, double mean, double deviation, uint64_t see
     return converted<T>(normal_doubles(count, mean, deviation, seed));
 }
 
-// ---- measures of error
-// --------------------------------------------------------------------------- max |actual -
-// expected| / max |expected|. Infinite for a NaN where none was expected; equal infinities agree. A
-// length that differs is an Error.
+// ---- measures of error ----
+
+// max |actual - expected| / max |expected|. Infinite for a NaN where none was expected; equal
+// infinities agree. A length that differs is an Error.
 double max_relative_error(const std::vector<double>& actual, const std::vector<double>& expected);
 // ||actual - expected|| / ||expected||, likewise.
 double relative_norm_error(const std::vector<double>& actual, const std::vector<double>& expected);

@@ -4,9 +4,10 @@
 #     scripts/bench_train.sh --tokenizer DIR --train_data FILE.txt [--rounds 3] [--steps 12]
 #                            [--threads 2] [--python python3] [--output FILE.md] [--torch_only]
 #
-# GPT-2 with L=6 C=384 H=6 T=256 B=4 V=50,257, fp32, AdamW, clipping, no dropout. Every round runs
-# PyTorch eager, PyTorch compiled and Fettle, so that a busy machine disturbs all three alike; each
-# figure is the median over a run's steps without the first three, then over the rounds. Needs the
+# GPT-2 with L=6 C=384 H=6 T=256 B=4 V=50,257, AdamW, clipping, no dropout. Every round runs PyTorch
+# eager, PyTorch compiled and Fettle in fp32, then PyTorch compiled under autocast and Fettle in
+# bf16, so that a busy machine disturbs all alike; each figure is the median over a run's steps
+# without the first three, then over the rounds. Needs the
 # packages of scripts/requirements.txt, GNU time, and bin/train. DIR holds GPT-2's tokenizer.
 # Writes docs/benchmarks/train_cpu.md.
 set -euo pipefail
@@ -15,7 +16,6 @@ cd "$(dirname "$0")/.."
 rounds=3 steps=12 threads=2 python=python3 output=docs/benchmarks/train_cpu.md
 tokenizer='' train_data='' torch_only=''
 warmup_steps=3
-command_line="scripts/bench_train.sh $*"
 
 fail() { echo "bench_train.sh: $*" >&2; exit 2; }
 
@@ -72,15 +72,15 @@ run_torch() {  # name, extra flags
         "$(number peak_rss_bytes < "$work/line")"
 }
 
-run_fettle() {
+run_fettle() {  # name, precision
     rm -rf "$work/run"
     /usr/bin/time -f %M -o "$work/peak_kb" bin/train --device cpu --threads "$threads" \
-        --precision fp32 --init "$work/config.json" --tokenizer "$tokenizer" \
+        --precision "$2" --init "$work/config.json" --tokenizer "$tokenizer" \
         --train_data "$train_data" --max_length 256 --per_device_train_batch_size 4 \
         --max_steps $((steps + warmup_steps)) --learning_rate 1e-4 --logging_steps 1 \
         --save_steps 1000000 --report_to none --output_dir "$work/run" > "$work/log" 2>&1 ||
         { cat "$work/log" >&2; exit 1; }
-    record fettle \
+    record "$1" \
         "$(number tokens_per_second < "$work/run/metrics.jsonl" |
             tail -n +$((warmup_steps + 1)) | median)" \
         $(($(tail -n 1 "$work/peak_kb") * 1024))
@@ -90,7 +90,9 @@ for ((round = 1; round <= rounds; round++)); do
     echo "round $round of $rounds" >&2
     run_torch eager
     run_torch compiled --compile
-    [ -n "$torch_only" ] || run_fettle
+    [ -n "$torch_only" ] || run_fettle fettle fp32
+    run_torch compiled_bf16 --compile --bf16
+    [ -n "$torch_only" ] || run_fettle fettle_bf16 bf16
 done
 
 ratio() { awk "BEGIN{printf \"%.2f\", $1 / $2}"; }
@@ -109,6 +111,8 @@ table() {
     row "PyTorch eager" eager
     row "PyTorch compiled" compiled
     [ -n "$torch_only" ] || row "Fettle" fettle
+    row "PyTorch compiled, bf16 autocast" compiled_bf16
+    [ -n "$torch_only" ] || row "Fettle, bf16" fettle_bf16
 }
 table
 [ -z "$torch_only" ] || exit 0
@@ -116,7 +120,7 @@ table
 machine() {
     echo "$(lscpu | sed -n 's/^Model name: *//p'), $(nproc) cores," \
         "$(awk '/MemTotal/{printf "%.0f", $2 / 1048576}' /proc/meminfo) GiB;" \
-        "$(. /etc/os-release; echo "$PRETTY_NAME"), Linux $(uname -r)"
+        "$(. /etc/os-release; echo "$PRETTY_NAME")"
 }
 versions() {
     "$python" -c 'import torch, transformers
@@ -131,7 +135,7 @@ mkdir -p "$(dirname "$output")"
 cat > "$output.new" <<MARKDOWN
 # Training speed on the CPU
 
-GPT-2, L=6 C=384 H=6 T=256 B=4 V=50,257 (30.0 M parameters), fp32, AdamW, clipping at 1.0, no
+GPT-2, L=6 C=384 H=6 T=256 B=4 V=50,257 (30.0 M parameters), AdamW, clipping at 1.0, no
 dropout, $threads threads. Medians over $rounds alternating rounds of $steps timed steps each; the
 first $warmup_steps steps of a run, and with them compilation, are left out. Peak is the process's
 resident memory.
@@ -143,9 +147,12 @@ $(table)
 - Matrix products of 2048³ in the same runs: $(median < "$work/sgemm") GFLOP/s, lowest
   $(sort -g "$work/sgemm" | head -n 1), highest $(sort -g "$work/sgemm" | tail -n 1): how evenly the
   machine ran.
+- Fettle in fp32: 6 N tokens/s = $(awk "BEGIN{printf \"%.1f\", 6 * 30.044544e6 * $(median < "$work/fettle.speed") / 1e9}") GFLOP/s,
+  $(awk "BEGIN{printf \"%.2f\", 6 * 30.044544e6 * $(median < "$work/fettle.speed") / 1e9 / $(median < "$work/sgemm")}") of the matrix products' rate; in bf16 $(ratio "$(median < "$work/fettle_bf16.speed")" "$(median < "$work/compiled_bf16.speed")") x PyTorch's compiled bf16.
 - Machine: $(machine).
 - Versions: $(versions), Fettle at $(commit | paste -sd' ').
-- Command: \`$command_line\`
+- Command: \`scripts/bench_train.sh --tokenizer GPT2 --train_data $train_data --rounds $rounds --steps
+  $steps --threads $threads\`, GPT2 a folder with GPT-2's tokenizer.
 MARKDOWN
 mv "$output.new" "$output"
 echo "written: $output" >&2

@@ -28,7 +28,9 @@ struct SmallFolder : TemporaryFolder {
         put(*this / vocabulary, ids.dump());
         put(*this / merges, "#version: 0.2\na b\n");
     }
-    void configure(const json& config) const { put(*this / "tokenizer_config.json", config.dump()); }
+    void configure(const json& config) const {
+        put(*this / "tokenizer_config.json", config.dump());
+    }
     TokenizerFiles read() const { return read_tokenizer_files(path()); }
 };
 
@@ -113,7 +115,8 @@ TEST_CASE("folder: what cannot be used is refused by file") {
     CHECK(complaint({{"eos_token", "</s>"}}) ==
           "tokenizer_config.json: eos_token: \"</s>\" is not in the vocabulary");
     CHECK(complaint({{"add_prefix_space", true}}) ==
-          "tokenizer_config.json: add_prefix_space: found true, expected false");
+          "tokenizer_config.json: add_prefix_space: found true, expected false as in "
+          "tokenizer.json");
     CHECK(complaint({{"added_tokens_decoder", {{"x1", {{"content", "<x>"}}}}}}) != "");
     CHECK(complaint({{"added_tokens_decoder", {{"99999999", {{"content", "<x>"}}}}}}) != "");
     CHECK(complaint({{"added_tokens_decoder", {{"5", {{"content", "ab"}}}}}}) != "");

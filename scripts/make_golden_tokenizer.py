@@ -5,18 +5,24 @@ Writes tests/golden/tokenizer/:
   strings.jsonl    1,000 random strings, a JSON string a line
   gpt2.ids, qwen.ids                  their ids under the published vocabularies
   small_*/tokenizer.json, small_*.ids four small tokenizers and the ids of the first strings
-Ids are written as base-64 digits, three per id for the published vocabularies, two for the small
+  small_llama/tokenizer.json, .ids    a SentencePiece tokenizer and the ids of all strings
+  small_llama/scores.json             the scores that its merges come from
+  small_llama/cases.jsonl             strings, their ids under each way of marking spaces, decoded
+Ids in .ids files are written as base-64 digits, three per id for the published vocabularies, two for the small
 ones (alphabet: kDigits), a line per string.
 
-Needs: pip install tokenizers; GPT-2's encoder.json and vocab.bpe in DATA/gpt2_tokenizer and Qwen's
+Needs: pip install tokenizers sentencepiece transformers; GPT-2's encoder.json and vocab.bpe in DATA/gpt2_tokenizer and Qwen's
 tokenizer.json in DATA/qwen_tokenizer. Usage: scripts/make_golden_tokenizer.py DATA
 """
 
+import io
 import json
 import pathlib
 import random
 import sys
 
+import sentencepiece
+from transformers.tokenization_utils_base import generate_merges
 from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers,
                         pre_tokenizers, processors, trainers)
 
@@ -24,6 +30,8 @@ kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 kStrings = 1000
 kSmallStrings = 400
 kSmallVocabulary = 420
+kLlamaVocabulary = 600
+kLlamaStrings = 20
 
 WORDS = ("the of and hello Hello HELLO world don can we they you I it's we'll cannot "
          "straße naïve café cafe\u0301 Åse A\u030angstro\u0308m über ﬁn ǅ ʼn").split()
@@ -44,6 +52,12 @@ PUNCTUATION = [".", ",", "!", "?!", "...", "—", "(", ")", "[]", "{}", "<", ">"
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "<|endof", "|endoftext|>",
            "<|begin_of_text|>", "<|endoftext|><|endoftext|>", "<mask>", " <mask> ", "<pad>  ",
            "<pad>", "WORD", "WORDY", " WORD.", "aWORD", "WORD's", "<n:café>", "<n:cafe\u0301>"]
+LLAMA_CASES = ["", " ", "  ", "   x", "x ", "▁", "▁x", " ▁x", "x▁y", "<s>", "<s>x", "<s> x", " <s>x",
+               "<s></s>", "<s>x</s> y", "x<s>y<s>z", "<unk>", "a<unk>b", "<0x0A>", "<0x41>x", "\n",
+               "\n\n", "\t", "a\nb", "the man said", " the man said", "<n:café>", "<n:café>x",
+               "x <n:café> y", "x<n:café>y", " <mask> x", "x <mask> y", "<pad> x", "<pad>x", "WORD x",
+               "x WORD", "xWORD", "😀", " 😀 ", "你好", "é", "e\u0301", "\u00a0x", "\u3000",
+               "<s>\n x", "[INST] Hi [/INST]", "<s>[INST] Hi [/INST] Yes. </s><s>[INST]"]
 POOLS = [WORDS, WORDS, WORDS, CONTRACTIONS, NUMBERS, EMOJI, SCRIPTS, MARKS, SPACES, SPACES, SPACES,
          PUNCTUATION, PUNCTUATION, SPECIAL]
 
@@ -120,6 +134,84 @@ def small_tokenizers(strings):
     yield "small_llama3", llama3
 
 
+def metaspace(scheme, split):
+    return pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=scheme, split=split)
+
+
+def llama_decoder(strip):
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    return decoders.Sequence(steps + ([decoders.Strip(" ", 1, 0)] if strip else []))
+
+
+# name: normalizer, pre-tokenizer, decoder
+LLAMA_FORMS = {
+    "normalizer": (normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]),
+                   None, llama_decoder(True)),
+    "no_prefix": (normalizers.Sequence([normalizers.Replace(" ", "▁")]), None,
+                  llama_decoder(False)),
+    "always": (None, metaspace("always", False), llama_decoder(True)),
+    "first": (None, metaspace("first", False), llama_decoder(True)),
+    "never": (None, metaspace("never", False), llama_decoder(False)),
+    "always_split": (None, metaspace("always", True), llama_decoder(True))}
+
+
+def llama_pieces(data):
+    """Tokens and scores of a small SentencePiece vocabulary. Scores come in groups of three, so
+    that the order of equal scores matters."""
+    lines = (data / "tinyshakespeare/input.txt").read_text()[:200000].splitlines()
+    lines += WORDS + SCRIPTS[:4] + EMOJI[:3] + ["    four        eight"] * 20
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_writer=model, model_type="bpe",
+        vocab_size=kLlamaVocabulary, byte_fallback=True, character_coverage=1.0,
+        normalization_rule_name="identity", remove_extra_whitespaces=False, minloglevel=2)
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    ids = range(pieces.get_piece_size())
+    return ([pieces.id_to_piece(i) for i in ids], [float(int(pieces.get_score(i) / 3)) for i in ids])
+
+
+def llama_tokenizers(tokens, scores):
+    ids = {token: i for i, token in enumerate(tokens)}
+    merges = generate_merges(ids, dict(zip(tokens, scores)))
+    for name, (normalizer, pre_tokenizer, decoder) in LLAMA_FORMS.items():
+        tokenizer = Tokenizer(models.BPE(vocab=ids, merges=merges, unk_token="<unk>", fuse_unk=True,
+                                         byte_fallback=True))
+        if normalizer:
+            tokenizer.normalizer = normalizer
+        if pre_tokenizer:
+            tokenizer.pre_tokenizer = pre_tokenizer
+        tokenizer.decoder = decoder
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
+        tokenizer.add_special_tokens([AddedToken(token, normalized=False)
+                                      for token in ("<unk>", "<s>", "</s>")])
+        tokenizer.add_tokens([AddedToken("<mask>", lstrip=True, normalized=False, special=True),
+                              AddedToken("<pad>", rstrip=True, normalized=False, special=True),
+                              AddedToken("WORD", single_word=True, normalized=False),
+                              AddedToken("<n:café>", normalized=True)])
+        yield name, tokenizer
+
+
+def write_llama(out, data, strings):
+    folder = out / "small_llama"
+    folder.mkdir(exist_ok=True)
+    tokens, scores = llama_pieces(data)
+    (folder / "scores.json").write_text(json.dumps(scores, separators=(",", ":")) + "\n")
+    of_form = dict(llama_tokenizers(tokens, scores))
+    text = json.dumps(json.loads(of_form["normalizer"].to_str()), ensure_ascii=False,
+                      separators=(",", ":"))
+    (folder / "tokenizer.json").write_text(text + "\n")
+    write_ids(out / "small_llama.ids", of_form["normalizer"], strings, 2)
+    with open(folder / "cases.jsonl", "w") as file:
+        for string in LLAMA_CASES + strings[:kLlamaStrings]:
+            case = {"text": string}
+            for name, tokenizer in of_form.items():
+                ids = tokenizer.encode(string, add_special_tokens=False).ids
+                case[name] = {"ids": ids,
+                              "decoded": tokenizer.decode(ids, skip_special_tokens=False)}
+            file.write(json.dumps(case, separators=(",", ":")) + "\n")
+
+
 def write_ids(path, tokenizer, strings, digits):
     lines = []
     for string in strings:
@@ -157,6 +249,7 @@ def main():
         text = json.dumps(description, ensure_ascii=False, separators=(",", ":"))
         (out / name / "tokenizer.json").write_text(text + "\n")
         write_ids(out / f"{name}.ids", tokenizer, strings[:kSmallStrings], 2)
+    write_llama(out, data, strings)
 
 
 if __name__ == "__main__":

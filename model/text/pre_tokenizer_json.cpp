@@ -93,3 +93,28 @@ private:
 PreTokenizer read_pre_tokenizer(const nlohmann::json& description, const std::string& source) {
     return Reader(description, source).read();
 }
+
+nlohmann::ordered_json byte_level_json(bool use_regex) {
+    return {{"type", "ByteLevel"},
+            {"add_prefix_space", false},
+            {"trim_offsets", true},
+            {"use_regex", use_regex}};
+}
+
+nlohmann::ordered_json pre_tokenizer_json(const PreTokenizer& cut) {
+    auto steps = nlohmann::ordered_json::array();
+    if (cut.digits != PreTokenizer::Digits::in_pattern)
+        steps.push_back({{"type", "Digits"},
+                         {"individual_digits", cut.digits == PreTokenizer::Digits::individual}});
+    if (cut.pattern == PreTokenizer::Pattern::llama3) {
+        ENSURE(cut.max_number_chars == 1 || cut.max_number_chars == 3,
+               "no published pattern takes {} digits at a time", cut.max_number_chars);
+        steps.push_back({{"type", "Split"},
+                         {"pattern", {{"Regex", cut.max_number_chars == 1 ? kQwen2 : kLlama3}}},
+                         {"behavior", "Isolated"},
+                         {"invert", false}});
+    }
+    steps.push_back(byte_level_json(cut.pattern == PreTokenizer::Pattern::gpt2));
+    if (steps.size() == 1) return steps[0];
+    return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
+}

@@ -59,11 +59,38 @@ uint32_t next_identity() {
     return ++last;
 }
 
+// What is looked for in a text: of a `normalized` token, what the normalizer makes of it.
+std::string normalized_content(const AddedToken& token, const TokenizerFiles& files) {
+    if (!token.normalized) return token.content;
+    if (files.normalize_nfc) return normalize_nfc(token.content);
+    const bool marks = files.sentence_piece && files.sentence_piece->in_normalizer;
+    return marks ? files.sentence_piece->mark(token.content, /*is_first=*/true) : token.content;
+}
+
+// "a b" joined to one token: merges that reach across the front of a space.
+bool has_space_inside(std::string_view text) {
+    for (size_t i = 1; i < text.size(); ++i)
+        if (text[i] == ' ' && text[i - 1] != ' ') return true;
+    return false;
+}
+
+// Visits the words of a text, each with the spaces before it.
+template <class Visit>
+void for_each_word(std::string_view text, bool one_space_each, Visit&& visit) {
+    for (size_t begin = 0; begin < text.size();) {
+        size_t end = begin + 1;
+        while (end < text.size() && !(text[end] == ' ' && (one_space_each || text[end - 1] != ' ')))
+            ++end;
+        visit(text.substr(begin, end - begin));
+        begin = end;
+    }
+}
+
 AddedTokenMatcher matcher_of(const TokenizerFiles& files, bool normalized) {
     std::vector<AddedToken> tokens;
     for (AddedToken token : files.added) {
         if (token.normalized != normalized) continue;
-        if (normalized && files.normalize_nfc) token.content = normalize_nfc(token.content);
+        token.content = normalized_content(token, files);
         tokens.push_back(std::move(token));
     }
     return AddedTokenMatcher(std::move(tokens));
@@ -81,6 +108,7 @@ Tokenizer::Tokenizer(const TokenizerFiles& files)
       added_(matcher_of(files, false)),
       added_normalized_(matcher_of(files, true)),
       pre_tokenizer_(files.pre_tokenizer),
+      sentence_piece_(files.sentence_piece),
       normalize_nfc_(files.normalize_nfc),
       bos_(files.bos),
       eos_(files.eos),
@@ -89,6 +117,8 @@ Tokenizer::Tokenizer(const TokenizerFiles& files)
       suffix_(files.suffix),
       identity_(next_identity()) {
     set_tokens(files);
+    for (const Merge& merge : files.merges)
+        if (has_space_inside(token_bytes_[merge.merged])) words_are_safe_ = false;
     for (const auto* ids : {&prefix_, &suffix_})
         for (const int32_t id : *ids)
             ENSURE_INPUT(has_token(id), source_, "post_processor: id {} has no token", id);
@@ -101,7 +131,12 @@ void Tokenizer::set_tokens(const TokenizerFiles& files) {
     token_bytes_.resize(static_cast<size_t>(largest + 1));
     special_.resize(token_bytes_.size());
     byte_id_.fill(-1);
+    if (sentence_piece_) characters_ = CharacterIds(files.ids, source_);
     for (const auto& [token, id] : files.ids) {
+        if (sentence_piece_) {
+            token_bytes_[id] = token_to_bytes(token);
+            continue;
+        }
         const auto bytes = alphabet_to_bytes(token);
         token_bytes_[id] = bytes.value_or(token);
         if (!bytes) continue;  // no text leads here: only an added token can hold such characters
@@ -114,7 +149,8 @@ void Tokenizer::set_tokens(const TokenizerFiles& files) {
         ENSURE_INPUT(is_own || token_bytes_[token.id].empty(), source_,
                      "added token \"{}\" has id {}, which belongs to \"{}\"", token.content,
                      token.id, bytes_to_alphabet(token_bytes_[token.id]));
-        token_bytes_[token.id] = token.content;
+        token_bytes_[token.id] =
+            sentence_piece_ ? token_to_bytes(normalized_content(token, files)) : token.content;
         special_[token.id] = token.special;
     }
 }
@@ -129,8 +165,32 @@ void Tokenizer::encode(std::string_view text, std::vector<int32_t>& out) const {
     for (const auto& segment : added_.split(text)) {
         if (segment.id != AddedTokenMatcher::kText) {
             out.push_back(segment.id);
+        } else if (sentence_piece_) {
+            encode_spaced(segment.text, segment.text.data() == text.data(), out);
         } else {
             encode_plain(segment.text, out);
+        }
+    }
+}
+
+void Tokenizer::encode_spaced(std::string_view text, bool is_first,
+                              std::vector<int32_t>& out) const {
+    const SentencePiece& rule = *sentence_piece_;
+    std::string marked;
+    if (rule.in_normalizer) text = marked = rule.mark(text, is_first);
+    for (const auto& segment : added_normalized_.split(text)) {
+        if (segment.id != AddedTokenMatcher::kText) {
+            out.push_back(segment.id);
+            continue;
+        }
+        const bool starts_text = is_first && segment.text.data() == text.data();
+        std::string_view stretch = segment.text;
+        if (!rule.in_normalizer) stretch = marked = rule.mark(segment.text, starts_text);
+        if (!rule.splits_words && !words_are_safe_) {
+            encode_piece(stretch, out);
+        } else {
+            for_each_word(stretch, rule.splits_words,
+                          [&](std::string_view word) { encode_piece(word, out); });
         }
     }
 }
@@ -172,11 +232,17 @@ void Tokenizer::merge_piece(std::string_view piece, std::vector<int32_t>& out) c
             return;
         }
     }
-    std::vector<int32_t> ids(piece.size());
-    for (size_t i = 0; i < piece.size(); ++i) {
-        const auto byte = static_cast<uint8_t>(piece[i]);
-        ids[i] = byte_id_[byte];
-        ENSURE_INPUT(ids[i] >= 0, source_, "the vocabulary has no token for byte 0x{:02X}", byte);
+    std::vector<int32_t> ids;
+    ids.reserve(piece.size());
+    if (sentence_piece_) {
+        characters_.append(piece, ids);
+    } else {
+        for (const char c : piece) {
+            const auto byte = static_cast<uint8_t>(c);
+            ENSURE_INPUT(byte_id_[byte] >= 0, source_,
+                         "the vocabulary has no token for byte 0x{:02X}", byte);
+            ids.push_back(byte_id_[byte]);
+        }
     }
     merges_.merge(ids);
     out.insert(out.end(), ids.begin(), ids.end());
@@ -187,11 +253,18 @@ const std::string& Tokenizer::token_bytes(int32_t id) const {
     return token_bytes_[static_cast<size_t>(id)];
 }
 
+std::string_view Tokenizer::first_token_bytes(int32_t id) const {
+    const std::string_view bytes = token_bytes(id);
+    const bool strips = sentence_piece_ && sentence_piece_->strips_space;
+    return strips && bytes.starts_with(' ') ? bytes.substr(1) : bytes;
+}
+
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
     std::string text;
     for (const int32_t id : ids) {
         const std::string& bytes = token_bytes(id);
         if (!skip_special || !special_[static_cast<size_t>(id)]) text += bytes;
     }
+    if (sentence_piece_ && sentence_piece_->strips_space && text.starts_with(' ')) text.erase(0, 1);
     return text;
 }

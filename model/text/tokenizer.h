@@ -1,10 +1,13 @@
-// Byte-level byte-pair tokenizer: text to token ids and back, as Hugging Face's `tokenizers` does
-// it for GPT-2, Llama 3, Qwen2, Qwen3 and SmolLM.
+// Byte-pair tokenizer: text to token ids and back, as Hugging Face's `tokenizers` does it for
+// GPT-2, Llama 3, Qwen2, Qwen3 and SmolLM (bytes), and for Llama 2, TinyLlama and Mistral
+// (SentencePiece: characters, bytes where the vocabulary lacks one).
 //
-//   text ─▶ added tokens cut out ─▶ NFC (Qwen) ─▶ pieces (PreTokenizer) ─▶ bytes ─▶ merges ─▶ ids
+//   text ─▶ added tokens cut out ─▶ NFC (Qwen) ─▶ pieces (PreTokenizer) ─▶ bytes ──┐
+//                                └▶ a space in front ─▶ words ─▶ characters ──────┴▶ merges ─▶ ids
 //
-// Any bytes can be encoded, valid UTF-8 or not; unless the tokenizer normalises or strips white
-// space around an added token, decoding gives the same bytes back.
+// Any bytes can be encoded, valid UTF-8 or not; unless the tokenizer normalises, strips white space
+// around an added token, or sees U+2581 as a space (SentencePiece), decoding gives the same bytes
+// back.
 //
 // Thread-safe: all methods are const, and what they remember of past pieces is kept per thread.
 #pragma once
@@ -34,9 +37,14 @@ public:
     std::vector<int32_t> encode(std::string_view text) const;
     void encode(std::string_view text, std::vector<int32_t>& out) const;  // appends
 
-    // An InputError for an id without a token.
+    // An InputError for an id without a token. SentencePiece puts a space in front of a text; this
+    // leaves it out again.
     std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
+    // What a token adds to a text that has begun: decode(ids) is the bytes of all of them, the
+    // first without such a space.
     const std::string& token_bytes(int32_t id) const;
+    // The same where the text begins with it.
+    std::string_view first_token_bytes(int32_t id) const;
 
     bool has_token(int32_t id) const {
         return id >= 0 && id < vocab_size() && !token_bytes_[static_cast<size_t>(id)].empty();
@@ -62,6 +70,7 @@ private:
 
     void set_tokens(const TokenizerFiles& files);
     void encode_plain(std::string_view text, std::vector<int32_t>& out) const;
+    void encode_spaced(std::string_view text, bool is_first, std::vector<int32_t>& out) const;
     void encode_piece(std::string_view piece, std::vector<int32_t>& out) const;
     void merge_piece(std::string_view piece, std::vector<int32_t>& out) const;
 
@@ -73,6 +82,9 @@ private:
     std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> whole_pieces_;
     AddedTokenMatcher added_, added_normalized_;
     PreTokenizer pre_tokenizer_;
+    std::optional<SentencePiece> sentence_piece_;
+    CharacterIds characters_;     // of sentence_piece_
+    bool words_are_safe_ = true;  // no merge joins a space to what is before it
     bool normalize_nfc_ = false;
     std::optional<int32_t> bos_, eos_, pad_;
     std::vector<int32_t> prefix_, suffix_;

@@ -21,6 +21,10 @@ bool is_gpt2(const std::string& kind) {
     return kind.empty() || kind == "gpt2" || kind.starts_with("GPT2Tokenizer");
 }
 
+bool is_llama(const std::string& kind) {
+    return kind == "llama" || kind == "mistral" || kind.starts_with("LlamaTokenizer");
+}
+
 bool is_qwen2(const std::string& kind) {
     return kind == "qwen2" || kind == "qwen3" || kind.starts_with("Qwen2Tokenizer");
 }
@@ -88,8 +92,11 @@ public:
           files_(files) {
         const JsonObject fields(config_, config_file_);
         ENSURE_INPUT(map_.is_object(), map_file_, "found {}, expected an object", excerpt(map_));
-        ENSURE_INPUT(!fields.boolean_or("add_prefix_space", false), config_file_,
-                     "add_prefix_space: found true, expected false");
+        const bool prefix =
+            files_.sentence_piece && files_.sentence_piece->prefix != SentencePiece::Prefix::none;
+        ENSURE_INPUT(fields.boolean_or("add_prefix_space", prefix) == prefix, config_file_,
+                     "add_prefix_space: found {}, expected {} as in tokenizer.json", !prefix,
+                     prefix);
         read_added_tokens_decoder(config_, config_file_, files_);
     }
 
@@ -125,16 +132,24 @@ public:
     }
 
 private:
-    // GPT-2's published files name no special tokens: its class knows them.
+    bool exists(const std::string& content) const {
+        return files_.ids.contains(content) ||
+               std::any_of(files_.added.begin(), files_.added.end(),
+                           [&](const AddedToken& token) { return token.content == content; });
+    }
+
+    // Published files that name no special tokens: their class knows them.
     std::string default_text(const std::string& key) const {
-        const std::string end_of_text = "<|endoftext|>";
-        const bool exists =
-            files_.ids.contains(end_of_text) ||
-            std::any_of(files_.added.begin(), files_.added.end(),
-                        [&](const AddedToken& token) { return token.content == end_of_text; });
-        const bool has_default = key == "eos_token" || (key == "bos_token" && is_gpt2(kind_)) ||
-                                 (key == "pad_token" && is_qwen2(kind_));
-        return exists && has_default && (is_gpt2(kind_) || is_qwen2(kind_)) ? end_of_text : "";
+        std::string text;
+        if (is_llama(kind_) && files_.sentence_piece) {
+            if (key == "bos_token") text = "<s>";
+            if (key == "eos_token") text = "</s>";
+        } else if (is_gpt2(kind_) || is_qwen2(kind_)) {
+            const bool has_default = key == "eos_token" || (key == "bos_token" && is_gpt2(kind_)) ||
+                                     (key == "pad_token" && is_qwen2(kind_));
+            if (has_default) text = "<|endoftext|>";
+        }
+        return exists(text) ? text : "";
     }
 
     std::string config_file_, map_file_;
@@ -165,6 +180,7 @@ void read_special_tokens(const fs::path& folder, TokenizerFiles& files) {
     files.bos = roles.find("bos_token");
     files.eos = roles.find("eos_token");
     files.pad = roles.find("pad_token");
+    if (files.sentence_piece) files.unknown = roles.find("unk_token");
     roles.set_surroundings();
 }
 

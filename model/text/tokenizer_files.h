@@ -6,22 +6,24 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "model/text/added_tokens.h"
 #include "model/text/bpe.h"
 #include "model/text/pre_tokenizer.h"
+#include "model/text/sentence_piece.h"
 
 struct TokenizerFiles {
-    std::string source;                            // the file with the vocabulary
-    std::unordered_map<std::string, int32_t> ids;  // of the vocabulary, as written in the file
-    std::vector<Merge> merges;                     // lowest rank first
-    std::vector<AddedToken> added;                 // their ids may be among `ids` or beyond
-    PreTokenizer pre_tokenizer;
+    std::string source;                           // the file with the vocabulary
+    TokenIds ids;                                 // of the vocabulary, as written in the file
+    std::vector<Merge> merges;                    // lowest rank first
+    std::vector<AddedToken> added;                // their ids may be among `ids` or beyond
+    PreTokenizer pre_tokenizer;                   // of a byte-level tokenizer
+    std::optional<SentencePiece> sentence_piece;  // else this
     bool normalize_nfc = false;
     bool ignore_merges = false;  // a piece that is itself in the vocabulary needs no merges
     std::optional<int32_t> bos, eos, pad;
+    std::optional<int32_t> unknown;       // of sentence_piece; no text leads to it
     std::vector<int32_t> prefix, suffix;  // what the tokenizer itself puts around a text
 };
 

@@ -5,6 +5,7 @@
 #include "kernels/core/check.h"
 #include "model/io/json.h"
 #include "model/text/pre_tokenizer_json.h"
+#include "model/text/sentence_piece_json.h"
 #include "model/text/tokenizer_files.h"
 #include "model/text/vocabulary.h"
 
@@ -18,13 +19,15 @@ const json& member(const json& object, const char* key) {
     return found == object.end() ? null : *found;
 }
 
+bool is_sentence_piece(const json& model) {
+    return JsonObject(model, "model").boolean_or("byte_fallback", false);
+}
+
 void read_model(const json& model, TokenizerFiles& files) {
     const std::string source = files.source + ": model";
     const JsonObject fields(model, source);
     const std::string type = fields.string_or("type", "BPE");
     ENSURE_INPUT(type == "BPE", source, "type: found \"{}\", expected \"BPE\"", type);
-    ENSURE_INPUT(!fields.boolean_or("byte_fallback", false), source,
-                 "byte_fallback: found true (a SentencePiece vocabulary), expected false");
     ENSURE_INPUT(fields.number_or("dropout", 0.0) == 0.0, source,
                  "dropout: found {}, expected none: encoding would be random",
                  fields.number_or("dropout", 0.0));
@@ -33,6 +36,8 @@ void read_model(const json& model, TokenizerFiles& files) {
         ENSURE_INPUT(affix.empty(), source, "{}: found \"{}\", expected none", key, affix);
     }
     files.ignore_merges = fields.boolean_or("ignore_merges", false);
+    ENSURE_INPUT(!files.ignore_merges || !is_sentence_piece(model), source,
+                 "ignore_merges: found true beside byte_fallback, expected false");
     files.ids = read_token_ids(member(model, "vocab"), source);
     files.merges = read_merges(member(model, "merges"), files.ids, source);
 }
@@ -60,6 +65,11 @@ void read_added_tokens(const json& list, TokenizerFiles& files) {
                          .normalized = fields.boolean_or("normalized", false),
                          .special = fields.boolean_or("special", false)};
         token.id = checked_token_id(member(entry, "id"), token.content, source);
+        const bool moves = files.sentence_piece && files.sentence_piece->in_normalizer;
+        ENSURE_INPUT(!moves || !token.normalized || !(token.lstrip || token.rstrip), source,
+                     "token \"{}\" is normalized and strips spaces, which the normalizer marks; "
+                     "expected one of the two",
+                     token.content);
         add_token(token, source, files);
     }
 }
@@ -110,6 +120,13 @@ void check_decoder(const json& decoder, const std::string& source) {
     ENSURE_INPUT(type == "ByteLevel", source, "found \"{}\", expected \"ByteLevel\"", type);
 }
 
+void read_byte_level(const json& document, TokenizerFiles& files) {
+    files.pre_tokenizer =
+        read_pre_tokenizer(member(document, "pre_tokenizer"), files.source + ": pre_tokenizer");
+    files.normalize_nfc = is_nfc(member(document, "normalizer"), files.source + ": normalizer");
+    check_decoder(member(document, "decoder"), files.source + ": decoder");
+}
+
 }  // namespace
 
 void read_tokenizer_json(const std::filesystem::path& file, TokenizerFiles& files) {
@@ -118,10 +135,11 @@ void read_tokenizer_json(const std::filesystem::path& file, TokenizerFiles& file
     ENSURE_INPUT(document.is_object(), files.source, "found {}, expected an object",
                  excerpt(document));
     read_model(member(document, "model"), files);
-    files.pre_tokenizer =
-        read_pre_tokenizer(member(document, "pre_tokenizer"), files.source + ": pre_tokenizer");
-    files.normalize_nfc = is_nfc(member(document, "normalizer"), files.source + ": normalizer");
-    check_decoder(member(document, "decoder"), files.source + ": decoder");
+    if (is_sentence_piece(member(document, "model"))) {
+        files.sentence_piece = read_sentence_piece(document, files.source);
+    } else {
+        read_byte_level(document, files);
+    }
     read_added_tokens(member(document, "added_tokens"), files);
     read_post_processor(member(document, "post_processor"), files);
 }

@@ -134,6 +134,16 @@ Char non_ascii_char_at(std::string_view text, size_t position) {
     return {class_of(decoded.code_point), static_cast<uint8_t>(decoded.length_bytes)};
 }
 
+bool is_valid_utf8(std::string_view text) {
+    for (size_t i = 0; i < text.size();) {
+        const auto byte = static_cast<uint8_t>(text[i]);
+        const Char next = char_at(text, i);
+        if (byte >= 0x80 && next.length_bytes == 1) return false;
+        i += next.length_bytes;
+    }
+    return true;
+}
+
 size_t last_char(std::string_view text) {
     constexpr size_t kLongest = 4;
     for (size_t length = 1; length <= std::min(kLongest, text.size()); ++length) {

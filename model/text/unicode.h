@@ -38,6 +38,8 @@ inline Char char_at(std::string_view text, size_t position) {
     return byte < 0x80 ? Char{kAsciiClass[byte], 1} : non_ascii_char_at(text, position);
 }
 
+bool is_valid_utf8(std::string_view text);
+
 // Where the last character of a non-empty text starts.
 size_t last_char(std::string_view text);
 

@@ -1,4 +1,4 @@
-// The vocabulary and the merges of a byte-level tokenizer, checked.
+// The vocabulary and the merges of a tokenizer, checked.
 #pragma once
 
 #include <cstdint>

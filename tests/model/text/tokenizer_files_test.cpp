@@ -115,7 +115,8 @@ TEST_CASE("folder: what cannot be used is refused by file") {
     CHECK(complaint({{"eos_token", "</s>"}}) ==
           "tokenizer_config.json: eos_token: \"</s>\" is not in the vocabulary");
     CHECK(complaint({{"add_prefix_space", true}}) ==
-          "tokenizer_config.json: add_prefix_space: found true, expected false");
+          "tokenizer_config.json: add_prefix_space: found true, expected false as in "
+          "tokenizer.json");
     CHECK(complaint({{"added_tokens_decoder", {{"x1", {{"content", "<x>"}}}}}}) != "");
     CHECK(complaint({{"added_tokens_decoder", {{"99999999", {{"content", "<x>"}}}}}}) != "");
     CHECK(complaint({{"added_tokens_decoder", {{"5", {{"content", "ab"}}}}}}) != "");

@@ -81,6 +81,10 @@ TEST_CASE("published tokenizers: 1,000 strings equal Hugging Face's ids") {
     if (const auto folder = shared_data("qwen_tokenizer")) check_golden(*folder, "qwen", 3, 1000);
 }
 
+TEST_CASE("sentence piece: 1,000 strings equal Hugging Face's ids") {
+    check_golden(kGolden / "small_llama", "small_llama", 2, 1000);
+}
+
 TEST_CASE("gpt2: 100 published prompts with their ids") {
     const auto folder = shared_data("gpt2_tokenizer");
     const auto prompts = shared_data("tokenizer_golden_ggml/gpt-2.txt");

@@ -7,7 +7,7 @@ namespace {
 
 using Role = ForeignTokenizer::Role;
 
-constexpr int64_t kMaxMerges = int64_t{1} << 24;
+constexpr int64_t kMaxMerges = int64_t{1} << 22;
 
 std::vector<Role> roles_of(const GgufFile& file, int64_t limit) {
     const char* key = "tokenizer.ggml.token_type";

@@ -50,7 +50,9 @@ ForeignTokenizer tokenizer_from_gguf(const GgufFile& file, const ModelConfig& co
         file.refuse("tokenizer.ggml.model", "gpt2 (byte-level BPE) or llama (SentencePiece BPE)");
     tokenizer.kind = model == "gpt2" ? ForeignTokenizer::Kind::byte_level
                                      : ForeignTokenizer::Kind::sentence_piece;
-    tokenizer.pre_tokenizer = file.string_or("tokenizer.ggml.pre", "");
+    // Files of GPT-2 itself may be older than the key.
+    tokenizer.pre_tokenizer =
+        file.string_or("tokenizer.ggml.pre", config.model_type == "gpt2" ? "gpt-2" : "");
 
     const char* tokens = "tokenizer.ggml.tokens";
     tokenizer.tokens = file.strings(tokens, config.vocab_size);  // no more than embeddings

@@ -270,8 +270,9 @@ TEST_CASE("tokenizer_from_gguf: byte-level BPE with its merges, ids, habits and 
 }
 
 TEST_CASE("tokenizer_from_gguf: what a file leaves unsaid is as llama.cpp takes it") {
-    const auto tokenizer_of = [](const char* model, const char* pre) {
-        GgufWriter writer = golden_gguf("smollm");
+    const auto tokenizer_of = [](const char* model, const char* pre,
+                                 const std::string& golden = "smollm") {
+        GgufWriter writer = golden_gguf(golden);
         writer.add("tokenizer.ggml.model", model);
         if (*pre != '\0') writer.add("tokenizer.ggml.pre", pre);
         writer.add("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b", "c"});
@@ -286,6 +287,8 @@ TEST_CASE("tokenizer_from_gguf: what a file leaves unsaid is as llama.cpp takes 
     CHECK(piece.adds_bos);
     CHECK(piece.adds_space_prefix);
     CHECK_FALSE(tokenizer_of("gpt2", "").adds_bos);
+    CHECK(tokenizer_of("gpt2", "").pre_tokenizer == "");
+    CHECK(tokenizer_of("gpt2", "", "gpt2").pre_tokenizer == "gpt-2");
     CHECK(tokenizer_of("gpt2", "llama-bpe").adds_bos);
     CHECK_FALSE(tokenizer_of("gpt2", "llama-bpe").adds_space_prefix);
 }

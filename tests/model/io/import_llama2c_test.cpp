@@ -246,5 +246,6 @@ TEST_CASE("import_llama2c: stories260K tells the golden story") {
     REQUIRE(texts.size() == 1);
     std::string golden = get(*from / "golden_greedy_200steps.txt");
     while (golden.ends_with('\n')) golden.pop_back();
-    CHECK(texts[0].text == golden);
+    // A continuation of BOS: its first word brings the space that llama2.c takes away there.
+    CHECK(texts[0].text == " " + golden);
 }

@@ -5,6 +5,8 @@
 
 #include "kernels/core/check.h"
 #include "model/io/convert.h"
+#include "model/io/import_gguf.h"
+#include "model/io/import_llama2c.h"
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
 #include "model/program/main.h"
@@ -17,8 +19,16 @@ constexpr const char* kUsage =
     "bin/export: change a model's form\n"
     "\n"
     "  bin/export convert --model DIR --output_dir OUT --dtype bf16|fp32|fp16\n"
+    "  bin/export import --from gguf --model FILE.gguf --output_dir OUT\n"
+    "  bin/export import --from llama2c --model FILE.bin --tokenizer FILE.bin --output_dir OUT\n"
     "\n"
-    "bin/export convert --help lists its flags.\n";
+    "bin/export COMMAND --help lists a command's flags.\n";
+constexpr const char* kCommands = "convert, import";
+
+void require(const Flags& flags, std::initializer_list<const char*> names) {
+    for (const char* name : names)
+        ENSURE_INPUT(flags.given(name), std::string("--") + name, "is required");
+}
 
 int convert(int argc, char** argv) {
     ConvertModel args;
@@ -32,8 +42,7 @@ int convert(int argc, char** argv) {
     flags.add("dtype", dtype, "Type of the weights written.").choices({"bf16", "fp32", "fp16"});
     add_common_flags(flags, common);
     flags.parse(argc, argv);
-    for (const char* required : {"model", "output_dir", "dtype"})
-        ENSURE_INPUT(flags.given(required), std::string("--") + required, "is required");
+    require(flags, {"model", "output_dir", "dtype"});
     apply_common_options(common);
 
     args.output_dir = output_dir;
@@ -44,10 +53,42 @@ int convert(int argc, char** argv) {
     return 0;
 }
 
+int import(int argc, char** argv) {
+    std::string from, model, tokenizer, output_dir, dtype = "fp32";
+    CommonOptions common;
+    Flags flags("bin/export import", "turn another program's model file into a model folder");
+    flags.group("Import");
+    flags.add("from", from, "What the file is: llama.cpp's GGUF, or llama2.c's model.bin.")
+        .choices({"gguf", "llama2c"});
+    flags.add("model", model, "File to import.").value_name("FILE");
+    flags.add("tokenizer", tokenizer, "llama2.c's tokenizer.bin; a GGUF file has its own.")
+        .value_name("FILE");
+    flags.add("output_dir", output_dir, "Where to write it: a new or empty folder.")
+        .value_name("DIR");
+    flags.add("dtype", dtype, "Type of the weights written; fp32 loses nothing.")
+        .choices({"bf16", "fp32", "fp16"});
+    add_common_flags(flags, common);
+    flags.parse(argc, argv);
+    require(flags, {"from", "model", "output_dir"});
+    apply_common_options(common);
+
+    const bool llama2c = from == "llama2c";
+    if (llama2c) require(flags, {"tokenizer"});
+    ENSURE_INPUT(llama2c || !flags.given("tokenizer"), "--tokenizer",
+                 "found \"{}\", expected none: a GGUF file has its own", tokenizer);
+    const TensorType type = type_from_flag(dtype, "--dtype");
+    const Imported imported = llama2c ? import_llama2c({model, tokenizer, output_dir, type})
+                                      : import_gguf({model, output_dir, type});
+    fmt::print(stderr, "{}: a {} model of {} parameters in {}\n", output_dir, imported.model_type,
+               imported.num_parameters, torch_name(type));
+    return 0;
+}
+
 int body(int argc, char** argv) {
-    ENSURE_INPUT(argc > 1, "bin/export", "no command, expected one of: convert");
+    ENSURE_INPUT(argc > 1, "bin/export", "no command, expected one of: {}", kCommands);
     const std::string command = argv[1];
     if (command == "convert") return convert(argc - 1, argv + 1);
+    if (command == "import") return import(argc - 1, argv + 1);
     if (command == "--help" || command == "-h") {
         std::fputs(kUsage, stdout);
         return 0;
@@ -57,7 +98,7 @@ int body(int argc, char** argv) {
         return 0;
     }
     throw InputError(
-        fmt::format("bin/export: unknown command \"{}\", expected one of: convert", command));
+        fmt::format("bin/export: unknown command \"{}\", expected one of: {}", command, kCommands));
 }
 
 }  // namespace

@@ -8,16 +8,35 @@ volatile sig_atomic_t noted_signal = 0;
 
 void note(int signal) { noted_signal = signal; }
 
+// RESETHAND: the second signal finds the default action.
+void handle(int signal, void (*handler)(int), int flags) {
+    struct sigaction action = {};
+    action.sa_handler = handler;
+    action.sa_flags = flags;
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, nullptr);
+}
+
+constexpr int kOnce = static_cast<int>(SA_RESETHAND);
+constexpr int kReadsGoOn = SA_RESTART;
+
 }  // namespace
 
 void watch_stop_signals() {
-    struct sigaction action = {};
-    action.sa_handler = note;
-    // RESETHAND: the second signal finds the default action. RESTART: reads and writes go on.
-    action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
+    handle(SIGINT, note, kOnce | kReadsGoOn);
+    handle(SIGTERM, note, kOnce | kReadsGoOn);
+}
+
+void watch_interrupted_reads() {
+    noted_signal = 0;
+    handle(SIGINT, note, kOnce);
+    handle(SIGTERM, SIG_DFL, 0);
+}
+
+void unwatch_stop_signals() {
+    noted_signal = 0;
+    handle(SIGINT, SIG_DFL, 0);
+    handle(SIGTERM, SIG_DFL, 0);
 }
 
 std::optional<int> stop_requested() {

@@ -30,6 +30,10 @@ double Batch::weight_sum() const {
     return std::accumulate(loss_weight.begin(), loss_weight.end(), 0.0);
 }
 
+int64_t Batch::num_targets() const {
+    return std::count_if(loss_weight.begin(), loss_weight.end(), [](float w) { return w > 0.0f; });
+}
+
 Targets targets_of(const Batch& batch) {
     Targets targets{std::vector<int32_t>(batch.tokens.size(), -1),
                     std::vector<float>(batch.tokens.size(), 0.0f)};

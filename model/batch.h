@@ -20,7 +20,8 @@ struct Batch {
     int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
     int num_rows() const { return static_cast<int>(row_starts.size()) - 1; }
     int64_t longest_row() const;
-    double weight_sum() const;  // of this micro-batch: a share of the step's divisor
+    double weight_sum() const;    // of this micro-batch: a share of the step's divisor
+    int64_t num_targets() const;  // tokens of weight above 0
 };
 
 // What position n predicts: the next token of its row (-1 at a row's end) and its loss weight.

@@ -18,7 +18,7 @@ ScoreSum score(Transformer<T>& model, const Corpus& corpus,
     for (int64_t row = 0; row < corpus.num_rows();) {
         Batch batch;
         do {
-            batch.append_row(corpus.row(row), {}, static_cast<int32_t>(row));
+            batch.append_row(corpus.row(row), corpus.row_weights(row), static_cast<int32_t>(row));
             ++row;
         } while (row < corpus.num_rows() &&
                  batch.num_tokens() + static_cast<int64_t>(corpus.row(row).size()) <=
@@ -26,8 +26,9 @@ ScoreSum score(Transformer<T>& model, const Corpus& corpus,
         logprob.resize(batch.tokens.size());
         model.forward(batch);
         model.head(nullptr, logprob.data());
+        const Targets targets = targets_of(batch);
         for (size_t n = 0; n < logprob.size(); ++n) {
-            if (n + 1 == logprob.size() || batch.positions[n + 1] == 0) continue;  // a row's end
+            if (targets.weights[n] == 0.0f) continue;  // a row's end, or not trained
             const auto loss = -static_cast<double>(logprob[n]);
             sum.loss += loss;
             sum.loss_squares += loss * loss;

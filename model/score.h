@@ -10,7 +10,7 @@
 struct ScoreSum {
     double loss = 0.0;          // sum of -log p over predicted tokens, in nats
     double loss_squares = 0.0;  // sum of (-log p)^2, for the standard error
-    int64_t tokens = 0;         // predicted: all but each row's first
+    int64_t tokens = 0;         // predicted: those of weight above 0, and no row's first
 
     double mean() const { return loss / static_cast<double>(tokens); }  // nats/token
     double standard_error() const;                                      // of the mean

@@ -126,7 +126,8 @@ GlobalBatch Loader::batch_at(int64_t step) {
     int32_t row_id = 0;
     for (const Unit& rows : micro_batch_rows(step)) {
         Batch batch;
-        for (const int64_t row : rows) batch.append_row(corpus_.row(row), {}, row_id++);
+        for (const int64_t row : rows)
+            batch.append_row(corpus_.row(row), corpus_.row_weights(row), row_id++);
         global.divisor += batch.weight_sum();
         global.micro_batches.push_back(std::move(batch));
     }

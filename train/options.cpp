@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernels/core/check.h"
+#include "model/text/chat_template.h"
 #include "train/schedule.h"
 
 namespace {
@@ -54,6 +55,17 @@ void add_data_flags(Flags& flags, TrainOptions& o) {
     flags.add("eval_split", o.eval_split, "Share of the training rows to hold out and evaluate on.")
         .at_least(0)
         .below(1);
+    flags
+        .add("format", o.format,
+             "What the rows of a .json or .jsonl file are: {\"text\"}, or {\"instruction\", "
+             "\"input\", \"output\"} (alpaca), of which only the output is trained; auto: what "
+             "the file's first row is.")
+        .choices({"auto", "text", "alpaca"});
+    flags
+        .add("chat_template", o.chat_template,
+             "Write instructions and their outputs as a conversation in this form.")
+        .choices(ChatTemplate::names())
+        .default_text("none: Stanford's alpaca prompts");
     flags.add("text_rows", o.text_rows, "What a row of a .txt file is.")
         .choices({"file", "paragraph", "line"});
     flags.add("max_length", o.max_length, "Longest row.")

@@ -23,6 +23,8 @@ struct TrainOptions {
     std::vector<std::string> train_data;  // PATH[:repeat]
     std::vector<std::string> eval_data;
     double eval_split = 0.0;            // share of the training rows held out
+    std::string format = "auto";        // of JSON's rows: "auto", "text", "alpaca"
+    std::string chat_template;          // empty: none
     std::string text_rows = "file";     // "file", "paragraph", "line"
     std::optional<int64_t> max_length;  // tokens; empty: min(1024, the model's positions)
     std::string truncation = "drop";    // "error", "drop", "truncate"

@@ -57,9 +57,13 @@ CorpusOptions corpus_options(const Preparation& out) {
     const int64_t length = out.options.max_length.value_or(std::min(1024, config.max_positions));
     ENSURE_INPUT(length <= config.max_positions, "--max_length",
                  "is {}, expected at most the model's {} positions", length, config.max_positions);
-    return {.text_rows = text_rows_of(out.options.text_rows),
-            .truncation = truncation_of(out.options.truncation),
-            .max_length = length};
+    CorpusOptions options{.text_rows = text_rows_of(out.options.text_rows),
+                          .truncation = truncation_of(out.options.truncation),
+                          .max_length = length,
+                          .format = row_format_from(out.options.format, "--format")};
+    if (!out.options.chat_template.empty())
+        options.chat = ChatTemplate::named(out.options.chat_template, "--chat_template");
+    return options;
 }
 
 void ensure_trainable(const Corpus& corpus, const std::vector<std::string>& paths,
@@ -70,6 +74,18 @@ void ensure_trainable(const Corpus& corpus, const std::vector<std::string>& path
         corpus.num_rows() > 0, flag,
         "{}: no row is left of {} ({} without a token to predict, {} longer than --max_length)",
         files, corpus.rows_read, corpus.dropped_empty, corpus.dropped_long);
+}
+
+// A chat template that no row is written in was meant for other data.
+void ensure_template_used(const Preparation& out) {
+    if (out.options.chat_template.empty()) return;
+    const auto uses = [](const Corpus& corpus) {
+        return std::any_of(corpus.files.begin(), corpus.files.end(),
+                           [](const CorpusFile& file) { return file.format == RowFormat::alpaca; });
+    };
+    ENSURE_INPUT(uses(out.corpus), "--chat_template",
+                 "the rows of --train_data are text, expected instructions: {{\"instruction\", "
+                 "\"input\", \"output\"}}");
 }
 
 // Moves a share of the rows, drawn by the seed, into a domain of their own.
@@ -86,13 +102,12 @@ void split_off_eval(Preparation& out) {
     Corpus kept = out.corpus, split = out.corpus;
     for (Corpus* part : {&kept, &split}) {
         part->tokens.clear();
+        part->weights.clear();
         part->starts = {0};
     }
     for (int64_t r = 0; r < rows; ++r) {
         Corpus& part = chosen.contains(r) ? split : kept;
-        const auto row = out.corpus.row(r);
-        part.tokens.insert(part.tokens.end(), row.begin(), row.end());
-        part.starts.push_back(static_cast<int64_t>(part.tokens.size()));
+        part.append(out.corpus.row(r), out.corpus.row_weights(r));
     }
     out.corpus = std::move(kept);
     out.eval.push_back({"split", std::move(split)});
@@ -110,6 +125,7 @@ void read_data(Preparation& out) {
     const CorpusOptions corpus = corpus_options(out);
     out.corpus = read_corpus(options.train_data, "--train_data", tokenizer, corpus);
     ensure_trainable(out.corpus, options.train_data, "--train_data");
+    ensure_template_used(out);
     std::set<std::string> stems;
     if (options.eval_split > 0.0) stems.insert("split");
     for (const std::string& path : options.eval_data) {

@@ -240,6 +240,7 @@ std::string plan_json(const Preparation& prepared, const MemoryForecast& memory)
                        {"rows",
                         {{"read", corpus.rows_read},
                          {"used", corpus.num_rows()},
+                         {"trained_tokens", corpus.target_tokens()},
                          {"dropped_without_target", corpus.dropped_empty},
                          {"dropped_too_long", corpus.dropped_long},
                          {"truncated", corpus.truncated_rows},

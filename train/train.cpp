@@ -18,11 +18,30 @@ namespace {
 
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
+// "chat.jsonl is alpaca rows in the template smollm2, book.txt is text"
+std::string formats_text(const Preparation& prepared) {
+    constexpr size_t kNamed = 4;  // files; of more, how many
+    const std::vector<CorpusFile>& files = prepared.corpus.files;
+    const std::string& chat = prepared.options.chat_template;
+    std::string text;
+    for (size_t i = 0; i < std::min(files.size(), kNamed); ++i) {
+        const bool alpaca = files[i].format == RowFormat::alpaca;
+        text += fmt::format("{}{} is {}", i == 0 ? "" : ", ", files[i].path,
+                            !alpaca        ? "text"
+                            : chat.empty() ? "alpaca rows"
+                                           : "alpaca rows in the template " + chat);
+    }
+    if (files.size() > kNamed) text += fmt::format(" and {} more", files.size() - kNamed);
+    return text;
+}
+
 void print_plan(const Preparation& prepared, const MemoryForecast& memory) {
     const Corpus& corpus = prepared.corpus;
-    say("data: {} rows of {} tokens in all; {} of {} rows dropped, {} cut\n",
+    say("data: {}\n", formats_text(prepared));
+    say("data: {} rows of {} tokens in all, {} trained; {} of {} rows dropped, {} cut\n",
         grouped_digits(corpus.num_rows()),
         grouped_digits(static_cast<int64_t>(corpus.tokens.size())),
+        grouped_digits(corpus.target_tokens()),
         grouped_digits(corpus.dropped_empty + corpus.dropped_long),
         grouped_digits(corpus.rows_read), grouped_digits(corpus.truncated_rows));
     say("steps: {} ({} an epoch)\n", grouped_digits(prepared.total_steps),

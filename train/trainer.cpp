@@ -117,8 +117,7 @@ auto Trainer<T>::train_step() -> StepResult {
     const auto norm = optimizer_.update(state_.step + 1, step.learning_rate);
     step.grad_norm = norm.norm;
     ensure_finite(step, norm.finite);
-    for (const Batch& batch : global.micro_batches)
-        step.tokens += batch.num_tokens() - batch.num_rows();
+    for (const Batch& batch : global.micro_batches) step.tokens += batch.num_targets();
     step.epoch = epoch_ = global.epoch;
 
     ++state_.step;

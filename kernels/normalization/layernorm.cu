@@ -26,7 +26,8 @@
 // Requires  channels > 0, and for the backward at most kMaxChannels; rows > 0. residual_out may be
 //           input; grad_input may be grad_residual: a lane reads an element before it writes it.
 // Shared    Backward: 8C bytes a warp, its sums of grad_weight and grad_bias. Lanes touch
-//           consecutive words: no bank conflicts. W is the largest of 8, 4, 2, 1 that fits 64 KiB, or 1.
+//           consecutive words: no bank conflicts. W is the largest of 8, 4, 2, 1 that fits
+//           64 KiB, or 1.
 
 #include "kernels/normalization/layernorm.h"
 

@@ -6,12 +6,58 @@
 
 namespace {
 
-constexpr int64_t kPrefillTokens = 512;  // of a row at once: bounds the memory of long prompts
+// Of all rows at once: bounds the memory of long prompts.
+constexpr int64_t kPrefillTokens = 512;
+// The cache's first size, of a row.
+constexpr int64_t kFirstCapacity = 256;
 
-BatchLimits limits_for(int64_t max_tokens, int rows) {
-    const int64_t chunk = std::min(kPrefillTokens, max_tokens);
-    return {.tokens = chunk * rows, .longest_row = chunk, .positions = max_tokens};
+BatchLimits limits_for(int64_t piece, int64_t max_tokens, int rows) {
+    return {.tokens = piece * rows, .longest_row = piece, .positions = max_tokens};
 }
+
+// The rows of one call as they grow.
+class Rows {
+public:
+    Rows(int count, const GenerateOptions& options, const OnToken& on_token)
+        : options_(options),
+          on_token_(on_token),
+          rows_(static_cast<size_t>(count)),
+          ended_(static_cast<size_t>(count), false) {}
+
+    // A row that has ended goes on unseen, for the others' sake.
+    void take(const std::vector<int32_t>& drawn) {
+        const auto& ends = options_.end_tokens;
+        for (size_t r = 0; r < drawn.size(); ++r) {
+            if (ended_[r]) continue;
+            if (std::find(ends.begin(), ends.end(), drawn[r]) != ends.end()) {
+                end(r, Continuation::End::end_token);
+                continue;
+            }
+            rows_[r].tokens.push_back(drawn[r]);
+            if (on_token_ && on_token_(static_cast<int>(r), drawn[r]))
+                end(r, Continuation::End::on_token);
+        }
+    }
+    void cancel() {
+        for (size_t r = 0; r < rows_.size(); ++r)
+            if (!ended_[r]) end(r, Continuation::End::cancelled);
+    }
+    bool all_ended() const {
+        return std::find(ended_.begin(), ended_.end(), false) == ended_.end();
+    }
+    std::vector<Continuation> result() { return std::move(rows_); }
+
+private:
+    void end(size_t r, Continuation::End how) {
+        rows_[r].end = how;
+        ended_[r] = true;
+    }
+
+    const GenerateOptions& options_;
+    const OnToken& on_token_;
+    std::vector<Continuation> rows_;
+    std::vector<bool> ended_;
+};
 
 }  // namespace
 
@@ -21,24 +67,57 @@ Generator<T>::Generator(const ModelConfig& config, ParameterStore<T>& store, int
     : config_(config),
       max_tokens_(std::min<int64_t>(max_tokens, config.max_positions)),
       rows_(rows),
-      model_(config, store, limits_for(max_tokens_, rows)),
-      cache_(config, rows, max_tokens_),
+      piece_(std::clamp<int64_t>(kPrefillTokens / rows, 1, max_tokens_)),
+      model_(config, store, limits_for(piece_, max_tokens_, rows)),
+      cache_(config, rows, std::min(kFirstCapacity, max_tokens_)),
+      seen_(static_cast<size_t>(rows)),
       logits_(static_cast<size_t>(rows) * static_cast<size_t>(config.vocab_size)),
       scratch_(static_cast<size_t>(sample_scratch_bytes(rows, config.vocab_size))) {}
 
 template <typename T>
-void Generator<T>::prefill(std::span<const int32_t> prompt) {
-    for (size_t first = 0; first < prompt.size(); first += kPrefillTokens) {
-        const auto piece =
-            prompt.subspan(first, std::min<size_t>(kPrefillTokens, prompt.size() - first));
+int64_t Generator<T>::rewind(std::span<const int32_t> prompt) {
+    size_t shared = prompt.size() - 1;
+    for (const std::vector<int32_t>& seen : seen_) {
+        shared = std::min(shared, seen.size());
+        const auto end = seen.begin() + static_cast<int64_t>(shared);
+        shared = static_cast<size_t>(std::mismatch(seen.begin(), end, prompt.begin()).first -
+                                     seen.begin());
+    }
+    for (std::vector<int32_t>& seen : seen_) seen.resize(shared);
+    std::fill(cache_.counts().begin(), cache_.counts().end(), static_cast<int32_t>(shared));
+    return static_cast<int64_t>(shared);
+}
+
+template <typename T>
+void Generator<T>::forward(const Batch& batch) {
+    // All rows have seen equally many tokens.
+    const auto needed = static_cast<int64_t>(seen_.front().size()) + batch.longest_row();
+    if (needed > cache_.capacity())
+        cache_.reserve(std::min(std::max(needed, 2 * cache_.capacity()), max_tokens_));
+    model_.forward(batch, {}, &cache_);
+    for (int r = 0; r < rows_; ++r)
+        seen_[static_cast<size_t>(r)].insert(seen_[static_cast<size_t>(r)].end(),
+                                             batch.tokens.begin() + batch.row_starts[r],
+                                             batch.tokens.begin() + batch.row_starts[r + 1]);
+    tokens_read_ += batch.num_tokens();
+}
+
+template <typename T>
+bool Generator<T>::prefill(std::span<const int32_t> prompt, const GenerateOptions& options) {
+    const auto length = static_cast<int64_t>(prompt.size());
+    for (int64_t first = rewind(prompt); first < length; first += piece_) {
+        if (options.cancelled && options.cancelled()) return false;
+        const auto piece = prompt.subspan(static_cast<size_t>(first),
+                                          static_cast<size_t>(std::min(piece_, length - first)));
         Batch batch;
         for (int r = 0; r < rows_; ++r) batch.append_row(piece, {}, r);
-        model_.forward(batch, {}, &cache_);
-        if (first + piece.size() < prompt.size()) continue;
+        forward(batch);
+        if (first + piece_ < length) continue;
         for (int r = 0; r < rows_; ++r)
             model_.logits(batch.row_starts[r + 1] - 1, 1,
                           logits_.data() + static_cast<int64_t>(r) * config_.vocab_size);
     }
+    return true;
 }
 
 template <typename T>
@@ -73,41 +152,31 @@ std::vector<int32_t> Generator<T>::draw(const std::vector<std::vector<int32_t>>&
 }
 
 template <typename T>
-std::vector<std::vector<int32_t>> Generator<T>::generate(std::span<const int32_t> prompt,
-                                                         const GenerateOptions& options,
-                                                         const OnToken& on_token) {
+std::vector<Continuation> Generator<T>::generate(std::span<const int32_t> prompt,
+                                                 const GenerateOptions& options,
+                                                 const OnToken& on_token) {
     const auto prompt_tokens = static_cast<int64_t>(prompt.size());
-    ENSURE(prompt_tokens >= 1 && prompt_tokens < max_tokens_ + 1,
+    ENSURE(prompt_tokens >= 1 && prompt_tokens <= max_tokens_,
            "generate: a prompt of {} tokens, expected 1 to {}", prompt_tokens, max_tokens_);
-    std::fill(cache_.counts().begin(), cache_.counts().end(), 0);
-    prefill(prompt);
-    const std::vector<int32_t> start(prompt.begin(), prompt.end());
-    std::vector<std::vector<int32_t>> rows(static_cast<size_t>(rows_), start);
-    std::vector<std::vector<int32_t>> fresh(static_cast<size_t>(rows_));
-    std::vector<bool> ended(static_cast<size_t>(rows_), false);
+    Rows rows(rows_, options, on_token);
+    if (!prefill(prompt, options)) rows.cancel();
+    // The last token that the positions allow is drawn and not read.
     const int64_t last = std::min(prompt_tokens + options.max_new_tokens, max_tokens_ + 1);
-    for (int64_t position = prompt_tokens; position < last; ++position) {
-        const std::vector<int32_t> drawn = draw(rows, position, options);
-        Batch batch;
-        for (int r = 0; r < rows_; ++r) {
-            const auto at = static_cast<size_t>(r);
-            batch.append_row(std::span(&drawn[at], 1), {}, r);
-            rows[at].push_back(drawn[at]);
-            if (ended[at]) continue;
-            const auto& ends = options.end_tokens;
-            if (std::find(ends.begin(), ends.end(), drawn[at]) != ends.end()) {
-                ended[at] = true;
-                continue;
-            }
-            fresh[at].push_back(drawn[at]);
-            if (on_token && on_token(r, drawn[at])) ended[at] = true;
+    for (int64_t position = prompt_tokens; position < last && !rows.all_ended(); ++position) {
+        const std::vector<int32_t> drawn = draw(seen_, position, options);
+        rows.take(drawn);
+        if (rows.all_ended() || position + 1 == last) break;
+        if (options.cancelled && options.cancelled()) {
+            rows.cancel();
+            break;
         }
-        const bool all_ended = std::find(ended.begin(), ended.end(), false) == ended.end();
-        if (all_ended || position + 1 >= last || position >= max_tokens_) break;
-        model_.forward(batch, {}, &cache_);
+        Batch batch;
+        for (size_t r = 0; r < drawn.size(); ++r)
+            batch.append_row(std::span(&drawn[r], 1), {}, static_cast<int32_t>(r));
+        forward(batch);
         model_.logits(0, rows_, logits_.data());
     }
-    return fresh;
+    return rows.result();
 }
 
 template class Generator<float>;

@@ -58,4 +58,9 @@ void clear_stop_request() {
     watch_stop_signals();
 }
 
+void unwatch_stop_signals() {
+    watched = false;
+    noted_signal = 0;
+}
+
 int stop_exit_code(int signal) { return 128 + signal; }

@@ -15,5 +15,7 @@ void watch_stop_signals();
 std::optional<int> stop_requested();
 // Forgets it and watches again: an answer was stopped, the conversation goes on.
 void clear_stop_request();
+// Both end the program as usual again; forgets what was noted.
+void unwatch_stop_signals();
 // What the program exits with: 130 after SIGINT, 143 after SIGTERM, 129 after SIGHUP.
 int stop_exit_code(int signal);

@@ -47,20 +47,22 @@ std::vector<fs::path> matches_of(const std::string& pattern) {
 class Reader {
 public:
     Reader(const Tokenizer& tokenizer, const CorpusOptions& options)
-        : tokenizer_(tokenizer), options_(options) {
-        const auto eos = tokenizer.eos_id();
-        if (eos) eos_ = *eos;
-    }
+        : tokenizer_(tokenizer), options_(options) {}
 
     void read(const fs::path& file) {
         const std::string text = read_text_file(file, kMaxFileBytes);
         ENSURE_INPUT(!text.empty(), file.string(), "is empty, expected text");
         ENSURE_INPUT(text.find('\0') == std::string::npos, file.string(),
                      "holds a zero byte at {}, expected text", text.find('\0'));
-        if (is_json_rows(file))
+        if (is_json_rows(file)) {
             read_json_rows(file, text);
-        else if (options_.text_rows == TextRows::file)
-            add_windows(document(text), static_cast<int64_t>(text.size()));
+            return;
+        }
+        ENSURE_INPUT(options_.format != RowFormat::alpaca, file.string(),
+                     "is text, expected .jsonl or .json for --format alpaca");
+        corpus_.files.push_back({file.string(), RowFormat::text});
+        if (options_.text_rows == TextRows::file)
+            add_windows(text_row(tokenizer_, text));
         else
             read_text_rows(file, text);
     }
@@ -68,37 +70,27 @@ public:
     Corpus take() { return std::move(corpus_); }
 
 private:
-    // The tokenizer's own prefix, the text, one EOS.
-    std::vector<int32_t> document(std::string_view text) const {
-        std::vector<int32_t> ids = tokenizer_.prefix_ids();
-        const auto encoded = tokenizer_.encode(text);
-        ids.insert(ids.end(), encoded.begin(), encoded.end());
-        if (eos_ >= 0 && (ids.empty() || ids.back() != eos_)) ids.push_back(eos_);
-        return ids;
-    }
-
-    void add_row(std::span<const int32_t> ids) {
+    void add_row(const TrainingRow& row) {
         ++corpus_.rows_read;
-        if (ids.size() < 2) {
+        if (row.num_trained() == 0)
             ++corpus_.dropped_empty;
-            return;
-        }
-        corpus_.tokens.insert(corpus_.tokens.end(), ids.begin(), ids.end());
-        corpus_.starts.push_back(static_cast<int64_t>(corpus_.tokens.size()));
+        else
+            corpus_.append(row.ids, row.weights());
     }
 
-    void add_windows(const std::vector<int32_t>& ids, int64_t bytes) {
+    void add_windows(const TrainingRow& document) {
+        const std::span<const int32_t> ids(document.ids);
         const auto window = static_cast<size_t>(options_.max_length);
-        for (size_t first = 0; first < ids.size(); first += window)
-            add_row(std::span(ids).subspan(first, std::min(window, ids.size() - first)));
-        corpus_.bytes += bytes;
+        for (size_t first = 0; first < ids.size(); first += window) {
+            const auto piece = ids.subspan(first, std::min(window, ids.size() - first));
+            add_row({.ids = {piece.begin(), piece.end()}, .trained_end = piece.size()});
+        }
+        corpus_.bytes += document.bytes;
     }
 
     // A row that must stay whole, cut or go as --truncation says.
-    void add_whole(std::string_view text, const std::string& source) {
-        const std::vector<int32_t> ids = document(text);
-        const auto length = static_cast<int64_t>(ids.size());
-        std::span<const int32_t> kept(ids);
+    void add_whole(TrainingRow row, const std::string& source) {
+        const auto length = static_cast<int64_t>(row.ids.size());
         if (length > options_.max_length) {
             ENSURE_INPUT(
                 options_.truncation != Truncation::error, source,
@@ -111,10 +103,10 @@ private:
             }
             ++corpus_.truncated_rows;
             corpus_.truncated_tokens += length - options_.max_length;
-            kept = kept.first(static_cast<size_t>(options_.max_length));
+            row.truncate(static_cast<size_t>(options_.max_length));
         }
-        add_row(kept);
-        corpus_.bytes += static_cast<int64_t>(text.size());
+        add_row(row);
+        corpus_.bytes += row.bytes;
     }
 
     // A row is a line or, for paragraphs, the lines up to a blank one; its end of line is no part
@@ -124,7 +116,7 @@ private:
         int64_t line = 0, first_line = 0;
         const auto finish_row = [&] {
             if (begin < end)
-                add_whole(text.substr(begin, end - begin),
+                add_whole(text_row(tokenizer_, text.substr(begin, end - begin)),
                           fmt::format("{} line {}", file.string(), first_line));
             begin = end = 0;
         };
@@ -145,22 +137,27 @@ private:
         finish_row();
     }
 
-    void add_object(const nlohmann::json& object, const std::string& source) {
-        ENSURE_INPUT(object.is_object(), source, "found {}, expected an object", excerpt(object));
-        const auto text = object.find("text");
-        ENSURE_INPUT(text != object.end(), source, "has no key \"text\"");
-        ENSURE_INPUT(text->is_string(), source, "\"text\" is {}, expected a string",
-                     excerpt(*text));
-        add_whole(text->get_ref<const std::string&>(), source);
+    // The first row decides what all rows of the file are.
+    void add_object(const nlohmann::json& object, const fs::path& file, const char* kind,
+                    int64_t number) {
+        const std::string source = fmt::format("{} {} {}", file.string(), kind, number);
+        if (first_of_file_)
+            corpus_.files.push_back(
+                {file.string(), format_of_row(object, options_.format, source)});
+        first_of_file_ = false;
+        add_whole(training_row(object, corpus_.files.back().format, tokenizer_,
+                               options_.chat ? &*options_.chat : nullptr, source),
+                  source);
     }
 
     void read_json_rows(const fs::path& file, std::string_view text) {
+        first_of_file_ = true;
         if (file.extension() == ".json") {
             const auto rows = parse_json(text, file.string());
             ENSURE_INPUT(rows.is_array(), file.string(), "found {}, expected a list of rows",
                          excerpt(rows));
             for (size_t i = 0; i < rows.size(); ++i)
-                add_object(rows[i], fmt::format("{} row {}", file.string(), i + 1));
+                add_object(rows[i], file, "row", static_cast<int64_t>(i) + 1);
             return;
         }
         for (int64_t line = 1; !text.empty(); ++line) {
@@ -168,14 +165,14 @@ private:
             const std::string_view row = text.substr(0, end);
             text.remove_prefix(std::min(end + 1, text.size()));
             if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-            const std::string source = fmt::format("{} line {}", file.string(), line);
-            add_object(parse_json(row, source), source);
+            add_object(parse_json(row, fmt::format("{} line {}", file.string(), line)), file,
+                       "line", line);
         }
     }
 
     const Tokenizer& tokenizer_;
     const CorpusOptions options_;
-    int32_t eos_ = -1;
+    bool first_of_file_ = true;  // no row of the file was read yet
     Corpus corpus_;
 };
 
@@ -187,7 +184,24 @@ int64_t Corpus::longest_row() const {
     return longest;
 }
 
-int64_t Corpus::target_tokens() const { return static_cast<int64_t>(tokens.size()) - num_rows(); }
+void Corpus::append(std::span<const int32_t> ids, std::span<const float> row_weights) {
+    ENSURE(row_weights.empty() || row_weights.size() == ids.size(),
+           "corpus: a row of {} tokens with {} weights", ids.size(), row_weights.size());
+    if (weights.empty() && !row_weights.empty()) weights.assign(tokens.size(), 1.0f);
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+    starts.push_back(static_cast<int64_t>(tokens.size()));
+    weights.insert(weights.end(), row_weights.begin(), row_weights.end());
+    if (!weights.empty()) weights.resize(tokens.size(), 1.0f);
+}
+
+int64_t Corpus::target_tokens() const {
+    if (weights.empty()) return static_cast<int64_t>(tokens.size()) - num_rows();
+    int64_t targets = 0;
+    for (int64_t r = 0; r < num_rows(); ++r)
+        for (const float weight : row_weights(r).subspan(std::min<size_t>(1, row(r).size())))
+            targets += weight > 0.0f;
+    return targets;
+}
 
 std::vector<fs::path> files_of(const std::string& argument, const std::string& flag) {
     const auto [path, repeat] = split_repeat(argument, flag);

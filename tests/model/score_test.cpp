@@ -3,10 +3,13 @@
 #include "model/score.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "tests/support/chat_rows.h"
 #include "tests/support/doctest.h"
 #include "tests/support/golden.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -55,6 +58,35 @@ TEST_CASE("score: sums the log-probabilities that transformers computed, in batc
             CHECK(sum.tokens == corpus.target_tokens());
             CHECK(done == corpus.num_rows());
         }
+    }
+}
+
+TEST_CASE("score: the loss of instruction rows is transformers' with the other labels ignored") {
+    // Plain, as smollm2 and as chatml; the tiny model's vocabulary is smaller than the tokenizer's.
+    const Tokenizer tokenizer = chat_tokenizer();
+    const nlohmann::json expected = chat_golden();
+    GoldenModel<float> golden("llama");
+    for (const std::string name : {"", "smollm2", "chatml"}) {
+        CAPTURE(name);
+        const TemporaryFolder folder;
+        nlohmann::json rows = nlohmann::json::array();
+        for (const auto& row : expected["rows"])
+            if (row["template"] == name) rows.push_back(row["row"]);
+        put(folder / "rows.json", rows.dump());
+        CorpusOptions options{.max_length = 256};
+        if (!name.empty()) options.chat = ChatTemplate::named(name, "--chat_template");
+        Corpus corpus =
+            read_corpus({(folder / "rows.json").string()}, "--eval_data", tokenizer, options);
+        for (int32_t& token : corpus.tokens) token %= golden.folder.config.vocab_size;
+        Transformer<float> model(
+            golden.folder.config, golden.store,
+            {.tokens = 2 * corpus.longest_row(), .longest_row = corpus.longest_row()});
+        const ScoreSum sum = score(model, corpus);
+        CHECK(sum.tokens == expected["loss"][name]["tokens"].get<int64_t>());
+        CHECK(sum.tokens == corpus.target_tokens());
+        // fp32 against float64: as above.
+        const double loss = expected["loss"][name]["sum"].get<double>();
+        CHECK(std::abs(sum.loss - loss) <= 1e-5 * loss);
     }
 }
 

@@ -10,6 +10,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/simt/grid.h"
+#include "model/program/signals.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 
@@ -42,6 +43,7 @@ std::string take_option(std::vector<char*>& arguments, const std::string& name,
 }  // namespace
 
 int main(int argc, char** argv) {
+    take_stop_signals();
     std::vector<char*> arguments(argv, argv + argc);
     try {
         const Device device =

@@ -222,6 +222,20 @@ TEST_CASE("loader: the divisor is the sum of the step's loss weights, and rows a
     CHECK(loader.batch_at(2).epoch == 1.5);
 }
 
+TEST_CASE("loader: rows bring their loss weights, and only trained tokens count") {
+    Corpus corpus;
+    corpus.append(Rows{0, 0, 0});
+    corpus.append(Rows{1, 1, 1, 1}, std::vector<float>{0.0f, 0.0f, 1.0f, 1.0f});
+    corpus.append(Rows{2, 2}, std::vector<float>{1.0f, 0.5f});
+    Loader loader(corpus, {.batch_size = 2, .accumulation = 2, .shuffle = false});
+    const GlobalBatch global = loader.batch_at(0);
+    CHECK(global.divisor == 4.5);
+    CHECK(global.micro_batches[0].loss_weight == std::vector<float>{0, 1, 1, 0, 0, 1, 1});
+    CHECK(global.micro_batches[0].num_targets() == 4);
+    CHECK(global.micro_batches[1].loss_weight == std::vector<float>{0, 0.5f});
+    CHECK(corpus.target_tokens() == 5);
+}
+
 TEST_CASE("loader: knows its largest micro-batch") {
     const Corpus corpus = rows_of({3, 5, 2, 4, 6, 7});
     Loader loader(corpus, {.batch_size = 2, .shuffle = false});

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "model/generate/generate_text.h"
+#include "model/generate/text_generator.h"
 #include "train/train.h"
 
 namespace {
@@ -14,14 +14,11 @@ namespace {
 constexpr const char* kPrompt = "ROMEO:\n";
 
 void print_sample(const std::string& title, const std::string& model, int64_t seed) {
-    const auto rows = generate_text({.model = model,
-                                     .precision = "fp32",
-                                     .max_new_tokens = 90,
-                                     .temperature = 0.8,
-                                     .top_k = 40,
-                                     .stop = {},
-                                     .seed = static_cast<uint64_t>(seed)},
-                                    kPrompt);
+    TextGenerator generator(model, "fp32");
+    const auto rows = generator.generate(kPrompt, {.max_new_tokens = 90,
+                                                   .temperature = 0.8,
+                                                   .top_k = 40,
+                                                   .seed = static_cast<uint64_t>(seed)});
     fmt::print("\n---- {}\n{}{}\n----\n\n", title, kPrompt, rows.front().text);
     std::fflush(stdout);  // what follows goes to stderr
 }

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "kernels/core/check.h"
-#include "model/generate/generate_text.h"
+#include "model/generate/text_generator.h"
 #include "model/io/hugging_face.h"
 #include "model/io/safetensors.h"
 #include "model/transformer.h"
@@ -241,8 +241,8 @@ TEST_CASE("import_llama2c: stories260K tells the golden story") {
     const auto from = shared_data("stories260k");
     if (!from) return;
     const Stories stories(*from);
-    const auto texts = generate_text(
-        {.model = (stories.folder / "m").string(), .max_new_tokens = 200, .temperature = 0.0}, "");
+    TextGenerator generator((stories.folder / "m").string(), "fp32");
+    const auto texts = generator.generate("", {.max_new_tokens = 200, .temperature = 0.0});
     REQUIRE(texts.size() == 1);
     std::string golden = get(*from / "golden_greedy_200steps.txt");
     while (golden.ends_with('\n')) golden.pop_back();

@@ -183,6 +183,74 @@ TEST_CASE("corpus: complaints about rows of JSON name the file and the line or r
           ": found {\"text\":\"a\"}, expected a list of rows");
 }
 
+TEST_CASE("corpus: of instruction rows the answer is trained; JSON and JSONL are the same rows") {
+    const Files files;
+    const std::string one = R"({"instruction": "Add", "input": "1, 2", "output": "3"})";
+    const std::string two = R"({"instruction": "Greet", "output": "hello"})";
+    const CorpusOptions options{.chat = ChatTemplate::named("chatml", "--chat_template")};
+    const Corpus lines = read(files.put("a.jsonl", one + "\n" + two + "\n"), options);
+    const Corpus list = read(files.put("b.json", "[" + one + ",\n" + two + "]"), options);
+    CHECK(lines.tokens == list.tokens);
+    CHECK(lines.weights == list.weights);
+    REQUIRE(lines.num_rows() == 2);
+    CHECK(lines.row_weights(0).size() == lines.row(0).size());
+    std::string trained;
+    for (size_t n = 0; n < lines.tokens.size(); ++n)
+        if (lines.weights[n] == 1.0f) trained += bytes_tokenizer().token_bytes(lines.tokens[n]);
+    CHECK(trained == "3<|im_end|>hello<|im_end|>");
+    CHECK(lines.target_tokens() == static_cast<int64_t>(trained.size()));
+    REQUIRE(lines.files.size() == 1);
+    CHECK(lines.files[0].format == RowFormat::alpaca);
+    CHECK(texts(read(files.path("a.jsonl")))[0].starts_with("Below is an instruction"));
+}
+
+TEST_CASE("corpus: rows of text before and after rows of instructions are trained whole") {
+    const Files files;
+    const std::string text = files.put("a.jsonl", "{\"text\": \"abc\"}");
+    const std::string rows = files.put("b.jsonl", R"({"instruction": "a", "output": "b"})");
+    CorpusOptions options{.chat = ChatTemplate::named("chatml", "--chat_template")};
+    const Corpus corpus =
+        read_corpus({text, rows, text}, "--train_data", bytes_tokenizer(), options);
+    REQUIRE(corpus.num_rows() == 3);
+    CHECK(corpus.weights.size() == corpus.tokens.size());
+    for (const int64_t r : {0, 2})
+        for (const float weight : corpus.row_weights(r)) CHECK(weight == 1.0f);
+    CHECK(corpus.row_weights(1)[0] == 0.0f);
+    CHECK(corpus.target_tokens() == 3 + 11 + 3);  // "b<|im_end|>" is 11 bytes
+}
+
+TEST_CASE("corpus: an instruction row cut before its answer has nothing to train and is counted") {
+    const Files files;
+    const std::string path = files.put("a.jsonl", R"({"instruction": "a", "output": "b"})");
+    const Corpus whole = read(path, {.truncation = Truncation::truncate});
+    const auto length = static_cast<int64_t>(whole.tokens.size());
+    REQUIRE(whole.target_tokens() == 2);
+    const Corpus half = read(path, {.truncation = Truncation::truncate, .max_length = length - 1});
+    CHECK(half.target_tokens() == 1);
+    const Corpus none = read(path, {.truncation = Truncation::truncate, .max_length = length - 2});
+    CHECK(none.num_rows() == 0);
+    CHECK(none.dropped_empty == 1);
+    CHECK(none.truncated_rows == 1);
+}
+
+TEST_CASE("corpus: --format decides where it is given, and the first row of a file where not") {
+    const Files files;
+    const std::string both = R"({"instruction": "a", "output": "b", "text": "all"})"
+                             "\n"
+                             R"({"text": "only"})";
+    const std::string path = files.put("a.jsonl", both);
+    CHECK(texts(read(path, {.format = RowFormat::text})) == Texts{"all|", "only|"});
+    CHECK(complaint(path) == path + " line 2: has no key \"instruction\"");
+    CHECK(complaint(path, {.format = RowFormat::alpaca}) ==
+          path + " line 2: has no key \"instruction\"");
+    const std::string text = files.put("a.txt", "text");
+    CHECK(complaint(text, {.format = RowFormat::alpaca}) ==
+          text + ": is text, expected .jsonl or .json for --format alpaca");
+    const std::string neither = files.put("b.jsonl", "{\"txt\": \"a\"}");
+    CHECK(complaint(neither) ==
+          neither + " line 1: has no key \"text\", nor \"instruction\" and \"output\"");
+}
+
 TEST_CASE("corpus: a zero byte and an empty file are refused by name") {
     const Files files;
     const std::string binary = files.put("a.txt", std::string("ab\0c", 4));

@@ -1,0 +1,150 @@
+#include "model/generate/text_generator.h"
+
+#include <algorithm>
+
+#include "kernels/core/check.h"
+#include "model/generate/generator.h"
+#include "model/generate/text_stream.h"
+
+struct TextGenerator::Engine {
+    virtual ~Engine() = default;
+    virtual std::vector<Continuation> generate(std::span<const int32_t> prompt, int rows,
+                                               const GenerateOptions& options,
+                                               const OnToken& on_token) = 0;
+};
+
+template <typename T>
+struct TextGenerator::EngineOf final : TextGenerator::Engine {
+    explicit EngineOf(const ModelFolder& folder)
+        : config(folder.config), table(folder.config), store(table) {
+        store.allocate(Role::weight);
+        load_weights(folder, store);
+    }
+    // A generator has a fixed number of rows; the last one is kept, with its cache.
+    std::vector<Continuation> generate(std::span<const int32_t> prompt, int rows,
+                                       const GenerateOptions& options,
+                                       const OnToken& on_token) override {
+        if (!generator || rows != generator_rows) {
+            generator.reset();
+            generator = std::make_unique<Generator<T>>(config, store, config.max_positions, rows);
+            generator_rows = rows;
+        }
+        return generator->generate(prompt, options, on_token);
+    }
+
+    const ModelConfig& config;
+    const ParameterTable table;
+    ParameterStore<T> store;
+    std::unique_ptr<Generator<T>> generator;
+    int generator_rows = 0;
+};
+
+namespace {
+
+const char* finish_reason_of(Continuation::End end) {
+    switch (end) {
+        case Continuation::End::end_token:
+        case Continuation::End::on_token:  // a stop text
+            return "stop";
+        case Continuation::End::cancelled:
+            return "cancelled";
+        case Continuation::End::length:
+            break;
+    }
+    return "length";
+}
+
+// The rows' texts as their tokens come.
+class TextRows {
+public:
+    TextRows(const Tokenizer& tokenizer, const TextOptions& options, const OnText& on_text)
+        : tokenizer_(tokenizer), rows_(static_cast<size_t>(options.rows)) {
+        for (size_t r = 0; r < rows_.size(); ++r)
+            streams_.emplace_back(options.stop, [this, &on_text, r](std::string_view piece) {
+                rows_[r].text += piece;
+                if (r == 0 && on_text && !piece.empty()) on_text(piece);
+            });
+    }
+
+    // True ends the row: a stop text has appeared.
+    bool push(int row, int32_t token) {
+        // A model's vocabulary may be padded with ids that no token has.
+        return tokenizer_.has_token(token) &&
+               streams_[static_cast<size_t>(row)].push(tokenizer_.token_bytes(token));
+    }
+    std::vector<GeneratedText> finish(const std::vector<Continuation>& rows) {
+        for (size_t r = 0; r < rows_.size(); ++r) {
+            streams_[r].finish();
+            rows_[r].tokens = static_cast<int64_t>(rows[r].tokens.size());
+            rows_[r].finish_reason = finish_reason_of(rows[r].end);
+        }
+        return std::move(rows_);
+    }
+
+private:
+    const Tokenizer& tokenizer_;
+    std::vector<GeneratedText> rows_;
+    std::vector<TextStream> streams_;
+};
+
+}  // namespace
+
+TextGenerator::TextGenerator(const std::string& model, const std::string& precision)
+    : folder_(std::make_unique<ModelFolder>(open_model_folder(resolve_model(model, "--model")))),
+      tokenizer_(std::make_unique<Tokenizer>(Tokenizer::from_folder(folder_->path))) {
+    if (precision == "bf16")
+        engine_ = std::make_unique<EngineOf<bf16>>(*folder_);
+    else
+        engine_ = std::make_unique<EngineOf<float>>(*folder_);
+}
+
+TextGenerator::~TextGenerator() = default;
+TextGenerator::TextGenerator(TextGenerator&&) noexcept = default;
+TextGenerator& TextGenerator::operator=(TextGenerator&&) noexcept = default;
+
+const ModelConfig& TextGenerator::config() const { return folder_->config; }
+const Tokenizer& TextGenerator::tokenizer() const { return *tokenizer_; }
+const std::filesystem::path& TextGenerator::folder() const { return folder_->path; }
+
+std::vector<int32_t> TextGenerator::prompt_ids(std::string_view text) const {
+    std::vector<int32_t> ids = tokenizer_->prefix_ids();
+    tokenizer_->encode(text, ids);
+    if (ids.empty()) {
+        // GPT-2's folders name <|endoftext|> as both: a text begins where another ended.
+        const auto start = tokenizer_->bos_id() ? tokenizer_->bos_id() : config().bos_id;
+        ENSURE_INPUT(start, "--prompt", "is empty, and the model has no token to begin with");
+        ids.push_back(*start);
+    }
+    return ids;
+}
+
+std::vector<int32_t> TextGenerator::end_tokens(const TextOptions& options) const {
+    std::vector<int32_t> ends(config().eos_ids.begin(), config().eos_ids.end());
+    if (tokenizer_->eos_id()) ends.push_back(*tokenizer_->eos_id());
+    ends.insert(ends.end(), options.end_tokens.begin(), options.end_tokens.end());
+    return ends;
+}
+
+std::vector<GeneratedText> TextGenerator::generate(std::span<const int32_t> prompt,
+                                                   const TextOptions& options,
+                                                   const OnText& on_text) {
+    for (const int32_t token : prompt)
+        ENSURE_INPUT(token < config().vocab_size, "--model",
+                     "its tokenizer gives token {}, but its vocabulary has {}", token,
+                     config().vocab_size);
+    ENSURE_INPUT(static_cast<int64_t>(prompt.size()) <= config().max_positions, "--prompt",
+                 "{} tokens, expected at most the model's {} positions", prompt.size(),
+                 config().max_positions);
+    TextRows texts(*tokenizer_, options, on_text);
+    return texts.finish(
+        engine_->generate(prompt, options.rows,
+                          {.max_new_tokens = options.max_new_tokens,
+                           .temperature = static_cast<float>(options.temperature),
+                           .top_k = options.top_k,
+                           .top_p = static_cast<float>(options.top_p),
+                           .repetition_penalty = static_cast<float>(options.repetition_penalty),
+                           .seed = options.seed,
+                           .end_tokens = end_tokens(options),
+                           .cancelled = options.cancelled},
+                          [&](int row, int32_t token) { return texts.push(row, token); }));
+}

@@ -67,7 +67,7 @@ kernel_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter tests/kernels/%,$(test_so
 host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_sources)))
 test_programs := $(BUILD)/test_kernels $(BUILD)/test_host
 
-.PHONY: help all demo test test-all format lint check clean tests setup
+.PHONY: help all demo demo-smollm2 test test-all format lint check clean tests setup
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
@@ -76,6 +76,10 @@ demo:  ## install what is missing, build, fine-tune the embedded base model on a
 	@scripts/setup.sh
 	@$(MAKE) $(BIN)/train $(BIN)/generate $(BIN)/eval
 	@$(BIN)/train
+demo-smollm2:  ## fetch SmolLM2-135M-Instruct (93 MB), fine-tune it, talk to it
+	@scripts/setup.sh
+	@$(MAKE) $(BIN)/train $(BIN)/generate $(BIN)/export
+	@scripts/demo_smollm2.sh
 test:  ## install what is missing, build, run the quick tests
 	@scripts/setup.sh
 	@$(MAKE) all tests

@@ -5,6 +5,7 @@
 
 #include "kernels/core/check.h"
 #include "model/io/hugging_face.h"
+#include "model/io/mapped_file.h"
 #include "model/io/safetensors.h"
 
 namespace {
@@ -133,6 +134,7 @@ void load_weights(const ModelFolder& folder, ParameterStore<T>& store) {
         const auto count = static_cast<size_t>(table[index].count);
         copy_tensor(origin, std::span(store.weight(index), count));
         if (store.has(Role::master)) copy_tensor(origin, std::span(store.master(index), count));
+        forget(origin.tensor->bytes);
     }
 }
 

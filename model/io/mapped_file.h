@@ -20,3 +20,6 @@ public:
 private:
     std::span<const std::byte> bytes_;
 };
+
+// Gives back the memory of mapped bytes that were read; whoever asks again reads the file again.
+void forget(std::span<const std::byte> bytes);

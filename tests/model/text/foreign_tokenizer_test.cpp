@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "kernels/core/check.h"
 #include "model/io/json.h"
@@ -158,6 +159,36 @@ TEST_CASE("llama2.c: golden tokens decode to the golden text, which encodes to t
     CHECK(decoded == get(*shared_data("stories260k/golden_greedy_200steps.txt")));
     const auto again = tokenizer.encode(decoded);
     CHECK(std::vector<int32_t>(ids.begin() + 1, ids.end()) == again);
+}
+
+TEST_CASE("smollm2: 120 mixed strings give the ids of llama.cpp and Hugging Face") {
+    // Only what the strings can touch of the vocabulary is there; the rest are names.
+    const std::filesystem::path golden = "tests/golden/tokenizer/smollm2";
+    const json vocabulary = read_json_file(golden / "vocabulary.json");
+    ForeignTokenizer foreign;
+    foreign.source = "smollm2.gguf";
+    for (int i = 0; i < vocabulary["size"].get<int>(); ++i)
+        foreign.tokens.push_back("[elsewhere" + std::to_string(i) + "]");
+    for (const auto& [id, token] : vocabulary["tokens"].items())
+        foreign.tokens.at(std::stoul(id)) = token;
+    foreign.roles.assign(foreign.tokens.size(), Role::normal);
+    for (const json& id : vocabulary["special"]) foreign.roles.at(id.get<size_t>()) = Role::control;
+    foreign.merges = vocabulary["merges"].get<std::vector<std::string>>();
+    foreign.pre_tokenizer = "smollm";
+    foreign.bos = 1;
+    foreign.eos = 2;
+    const TemporaryFolder folder;
+    write_tokenizer(foreign, folder.path());
+    const Tokenizer tokenizer = Tokenizer::from_folder(folder.path());
+    std::istringstream lines(read_text_file(golden / "cases.jsonl"));
+    int cases = 0;
+    for (std::string line; std::getline(lines, line); ++cases) {
+        const json one = parse_json(line, "cases.jsonl");
+        const auto text = one["text"].get<std::string>();
+        CHECK_MESSAGE(tokenizer.encode(text) == one["ids"].get<std::vector<int32_t>>(), text);
+        CHECK(tokenizer.decode(tokenizer.encode(text)) == text);
+    }
+    CHECK(cases == 120);
 }
 
 TEST_CASE("byte level: GGUF's names give the published cuts") {

@@ -3,7 +3,6 @@
 
 #include "model/text/sentence_piece.h"
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
@@ -181,21 +180,5 @@ TEST_CASE("CharacterIds: a vocabulary without a byte or without U+2581 is refuse
         put(folder / "tokenizer.json", document.dump());
         const std::string error = input_error([&] { Tokenizer::from_folder(folder.path()); });
         CHECK_MESSAGE(contains(error, "found no token \"" + std::string(token) + "\""), error);
-    }
-}
-
-TEST_CASE("sentence piece: ten megabytes without a word's end take linear time") {
-    const Tokenizer tokenizer = Tokenizer::from_folder(kFolder);
-    for (const std::string unit : {"a", " ", "😀"}) {
-        const auto seconds = [&](size_t bytes) {
-            std::string text;
-            while (text.size() < bytes) text += unit;
-            const auto start = std::chrono::steady_clock::now();
-            CHECK(!tokenizer.encode(text).empty());
-            const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-            return taken.count();
-        };
-        // Four times the text: quadratic time would be 16 times as much.
-        CHECK(seconds(10'000'000) < 10 * seconds(2'500'000) + 1.0);
     }
 }

@@ -73,6 +73,22 @@ TEST_CASE("folder: the tokenizer's class or the model's type chooses Qwen's cut"
     CHECK_THROWS_WITH_AS(unknown.read(), doctest::Contains("\"BertTokenizer\""), InputError);
 }
 
+TEST_CASE("folder: Llama's class knows its special tokens; the prefix space must agree") {
+    const TemporaryFolder folder;
+    json document = read_json_file("tests/golden/tokenizer/small_llama/tokenizer.json");
+    put(folder / "tokenizer.json", document.dump());
+    CHECK(read_tokenizer_files(folder.path()).bos == std::nullopt);
+    put(folder / "config.json", R"({"model_type": "llama"})");
+    CHECK(read_tokenizer_files(folder.path()).bos == 1);
+    CHECK(read_tokenizer_files(folder.path()).eos == 2);
+    put(folder / "tokenizer_config.json", R"({"add_prefix_space": true, "unk_token": "<unk>"})");
+    CHECK(read_tokenizer_files(folder.path()).unknown == 0);
+    put(folder / "tokenizer_config.json", R"({"add_prefix_space": false})");
+    CHECK_THROWS_WITH_AS(read_tokenizer_files(folder.path()),
+                         doctest::Contains("found false, expected true as in tokenizer.json"),
+                         InputError);
+}
+
 TEST_CASE("folder: special tokens by name, from the configuration, then from the map") {
     const SmallFolder folder;
     folder.configure({{"eos_token", {{"content", "ab"}, {"lstrip", false}}},

@@ -13,6 +13,8 @@ using nlohmann::json;
 namespace {
 
 const std::string kGood = "tests/golden/tokenizer/small_qwen/tokenizer.json";
+const std::string kLlama = "tests/golden/tokenizer/small_llama/tokenizer.json";
+const std::string kBothKinds[] = {kGood, kLlama};
 
 // What from_folder says of this tokenizer.json; empty if it accepts it.
 std::string complaint(const std::string& text) {
@@ -38,24 +40,28 @@ std::string complaint_with(const std::string& pointer, const json& value) {
 }  // namespace
 
 TEST_CASE("tokenizer.json: the unchanged file is accepted") {
-    CHECK(complaint(read_text_file(kGood)) == "");
+    for (const std::string& file : kBothKinds) CHECK(complaint(read_text_file(file)) == "");
 }
 
 TEST_CASE("tokenizer.json: cut short anywhere, it is refused") {
-    const std::string text = read_text_file(kGood);
-    for (size_t size = 0; size + 2 < text.size(); size += 97)
-        CHECK_MESSAGE(complaint(text.substr(0, size)) != "", size);
+    for (const std::string& file : kBothKinds) {
+        const std::string text = read_text_file(file);
+        for (size_t size = 0; size + 2 < text.size(); size += 97)
+            CHECK_MESSAGE(complaint(text.substr(0, size)) != "", size);
+    }
 }
 
 TEST_CASE("tokenizer.json: a damaged byte is refused or read, never worse") {
-    const std::string text = read_text_file(kGood);
-    int refused = 0;
-    for (size_t i = 0; i < text.size(); i += 53) {
-        std::string damaged = text;
-        damaged[i] = static_cast<char>(damaged[i] ^ 0x15);
-        refused += complaint(damaged) != "";
+    for (const std::string& file : kBothKinds) {
+        const std::string text = read_text_file(file);
+        int refused = 0;
+        for (size_t i = 0; i < text.size(); i += 53) {
+            std::string damaged = text;
+            damaged[i] = static_cast<char>(damaged[i] ^ 0x15);
+            refused += complaint(damaged) != "";
+        }
+        CHECK(refused > 20);
     }
-    CHECK(refused > 20);
 }
 
 TEST_CASE("tokenizer.json: models that are not byte-level pairs are refused by name") {
@@ -71,6 +77,18 @@ TEST_CASE("tokenizer.json: models that are not byte-level pairs are refused by n
           ": decoder: found \"Metaspace\", expected \"ByteLevel\"");
     CHECK(complaint_with("/pre_tokenizer", nullptr) != "");
     CHECK(complaint_with("/post_processor", {{"type", "BertProcessing"}}) != "");
+}
+
+TEST_CASE("tokenizer.json: what SentencePiece has no room for is refused by its place") {
+    json document = read_json_file(kLlama);
+    document["model"]["ignore_merges"] = true;
+    CHECK(complaint(document.dump()).starts_with(": model: ignore_merges: found true"));
+    document = read_json_file(kLlama);
+    document["added_tokens"].back()["lstrip"] = true;  // <n:café>, which is normalized
+    CHECK(contains(complaint(document.dump()), ": added_tokens: token \"<n:café>\" is normalized"));
+    document["normalizer"] = nullptr;
+    document["pre_tokenizer"] = {{"type", "Metaspace"}};
+    CHECK(complaint(document.dump()) == "");
 }
 
 TEST_CASE("tokenizer.json: contradictions between ids are refused") {

@@ -3,6 +3,7 @@
 
 #include "model/text/tokenizer.h"
 
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
@@ -184,6 +185,22 @@ TEST_CASE("a vocabulary of a few characters: what it lacks is refused, not dropp
     CHECK_THROWS_WITH_AS(tokenizer.encode("abc"),
                          doctest::Contains("the vocabulary has no token for byte 0x63"),
                          InputError);
+}
+
+TEST_CASE("ten megabytes without a place to cut take linear time") {
+    for (const char* name : {"small_gpt2", "small_smollm", "small_llama"}) {
+        const Tokenizer tokenizer = small(name);
+        const auto seconds = [&](const std::string& unit, size_t bytes) {
+            std::string text;
+            while (text.size() < bytes) text += unit;
+            const std::clock_t start = std::clock();  // of this process: others may be busy
+            CHECK(!tokenizer.encode(text).empty());
+            return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+        };
+        // Four times the text. Quadratic time would be 16 times as much, and far beyond minutes.
+        for (const char* unit : {"a", " ", "😀"})
+            CHECK(seconds(unit, 10'000'000) < 10 * seconds(unit, 2'500'000) + 1.0);
+    }
 }
 
 TEST_CASE("one tokenizer's pieces are not another's") {

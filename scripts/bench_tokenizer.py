@@ -16,7 +16,6 @@ import argparse
 import datetime
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -98,7 +97,7 @@ def growth(folder, work):
 
 def machine():
     model = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line]
-    return f"{model[0]}, {len(model)} cores; {platform.system()} {platform.release()}"
+    return f"{model[0]}, {len(model)} cores"
 
 
 def commit():

@@ -1,6 +1,7 @@
 #include "model/generate/text_generator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/core/check.h"
 #include "model/generate/generator.h"
@@ -57,8 +58,13 @@ const char* finish_reason_of(Continuation::End end) {
 // The rows' texts as their tokens come.
 class TextRows {
 public:
-    TextRows(const Tokenizer& tokenizer, const TextOptions& options, const OnText& on_text)
-        : tokenizer_(tokenizer), rows_(static_cast<size_t>(options.rows)) {
+    TextRows(const Tokenizer& tokenizer, std::span<const int32_t> prompt,
+             const TextOptions& options, const OnText& on_text)
+        : tokenizer_(tokenizer),
+          rows_(static_cast<size_t>(options.rows)),
+          has_begun_(rows_.size(), std::any_of(prompt.begin(), prompt.end(), [&](int32_t token) {
+                         return !tokenizer.is_special(token);
+                     })) {
         for (size_t r = 0; r < rows_.size(); ++r)
             streams_.emplace_back(options.stop, [this, &on_text, r](std::string_view piece) {
                 rows_[r].text += piece;
@@ -69,8 +75,11 @@ public:
     // True ends the row: a stop text has appeared.
     bool push(int row, int32_t token) {
         // A model's vocabulary may be padded with ids that no token has.
-        return tokenizer_.has_token(token) &&
-               streams_[static_cast<size_t>(row)].push(tokenizer_.token_bytes(token));
+        if (!tokenizer_.has_token(token)) return false;
+        const auto r = static_cast<size_t>(row);
+        const bool is_first = !std::exchange(has_begun_[r], true);
+        return streams_[r].push(is_first ? tokenizer_.first_token_bytes(token)
+                                         : tokenizer_.token_bytes(token));
     }
     std::vector<GeneratedText> finish(const std::vector<Continuation>& rows) {
         for (size_t r = 0; r < rows_.size(); ++r) {
@@ -84,6 +93,7 @@ public:
 private:
     const Tokenizer& tokenizer_;
     std::vector<GeneratedText> rows_;
+    std::vector<char> has_begun_;  // [R]  a text that does not continue another has a first token
     std::vector<TextStream> streams_;
 };
 
@@ -135,7 +145,7 @@ std::vector<GeneratedText> TextGenerator::generate(std::span<const int32_t> prom
     ENSURE_INPUT(static_cast<int64_t>(prompt.size()) <= config().max_positions, "--prompt",
                  "{} tokens, expected at most the model's {} positions", prompt.size(),
                  config().max_positions);
-    TextRows texts(*tokenizer_, options, on_text);
+    TextRows texts(*tokenizer_, prompt, options, on_text);
     return texts.finish(
         engine_->generate(prompt, options.rows,
                           {.max_new_tokens = options.max_new_tokens,

@@ -101,7 +101,7 @@ unnamed_formats() {
         headers=$(grep -rl --include='*.h' "$document" kernels model eval train)
         [ -n "$headers" ] || echo "$document: no header"
         tests=$(sed 's|^|tests/|; s|\.h$|_test.cpp|' <<<"$headers")
-        [ -n "$(grep -lsE 'THROWS|InputError' $tests)" ] || echo "$document: no corruption test"
+        [ -n "$(grep -lsE 'THROWS|InputError|input_error' $tests)" ] || echo "$document: no corruption test"
     done
 }
 

@@ -6,6 +6,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/dtype.h"
+#include "kernels/quantize/dequantize.h"
 
 namespace {
 
@@ -43,7 +44,7 @@ struct Half {
     uint16_t bits = 0;
     Half() = default;
     explicit Half(float value) : bits(half_bits_from_float(value)) {}
-    explicit operator float() const { return float_from_half_bits(bits); }
+    explicit operator float() const { return float_from_half(bits); }
 };
 
 // double is the only type with more precision than float; between all others float is a lossless
@@ -116,17 +117,6 @@ uint16_t half_bits_from_float(float value) {
     }
     const uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
     return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
-}
-
-float float_from_half_bits(uint16_t bits) {
-    const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
-    const uint32_t magnitude = bits & 0x7fffu;
-    if (magnitude >= 0x7c00u) return std::bit_cast<float>(sign | 0x7f800000u | (magnitude << 13));
-    if (magnitude < 0x0400u) {  // a multiple of 2^-24
-        const float value = static_cast<float>(magnitude) * 0x1p-24f;
-        return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(value));
-    }
-    return std::bit_cast<float>(sign | ((magnitude << 13) + 0x38000000u));
 }
 
 template <typename T>

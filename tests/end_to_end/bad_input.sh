@@ -5,34 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 make_inputs
 
-# Every file with its size and time, every folder by its name.
-snapshot() { find . -type d -printf '%p\n' -o -printf '%p %s %T@\n' | sort; }
-
-# refused NAME 'TEXT|TEXT' COMMAND...: the message must hold each of the texts.
-refused() {
-    local name=$1 texts=$2 before message status problem= text
-    shift 2
-    before=$(snapshot)
-    message=$("$@" 2>&1 </dev/null)
-    status=$?
-    [ $status -eq 2 ] || problem="exit code $status, expected 2"
-    [ "$(wc -l <<<"$message")" -eq 1 ] || problem="$problem
-$(wc -l <<<"$message") lines, expected one"
-    local IFS='|'
-    for text in $texts; do
-        case $message in *"$text"*) ;; *) problem="$problem
-no \"$text\" in the message" ;; esac
-    done
-    local after
-    after=$(snapshot)
-    [ "$before" = "$after" ] || problem="$problem
-files changed:
-$(diff <(echo "$before") <(echo "$after") | head -5)"
-    if [ -z "$problem" ]; then ok "$name"; else not_ok "$name" "$message
-$problem"; fi
-    rm -rf out  # so that the next case finds none
-}
-
 # Each program with flags that would do, so that a case adds one thing that does not.
 train() {
     refused "train: $1" "$2" "$bin/train" --model model --train_data train.txt --output_dir out \

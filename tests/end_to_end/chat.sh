@@ -48,16 +48,6 @@ as_conversation() {
 }
 check "train --chat_template chatml" as_conversation
 
-# refused NAME WORDS COMMAND...: exit code 2 and one line with each of the words (a|b|c).
-refused() {
-    local output status word
-    output=$("${@:3}" 2>&1 </dev/null)
-    status=$?
-    for word in $(tr ' |' '~ ' <<<"$2"); do
-        grep -qF -- "${word//\~/ }" <<<"$output" || status="without '$word'"
-    done
-    if [ "$status" = 2 ]; then ok "$1"; else not_ok "$1" "$status: $output"; fi
-}
 printf '{"instruction": "a", "output": "b"}\n{"instruction": "a"}\n' >broken.jsonl
 refused "a row without an answer" "broken.jsonl line 2|output" tune no --train_data broken.jsonl
 printf '[{"instruction": "a", "output": 7}]' >broken.json

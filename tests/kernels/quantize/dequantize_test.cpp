@@ -44,16 +44,6 @@ TEST_CASE("dequantize: f32 is copied, from any address") {
     CHECK(std::memcmp(out, values, sizeof(values)) == 0);
 }
 
-TEST_CASE("float_from_half: all 65,536 patterns are those of the other conversion") {
-    int wrong = 0;
-    for (uint32_t bits = 0; bits < 0x10000u; ++bits) {
-        const float value = float_from_half(static_cast<uint16_t>(bits));
-        const float expected = float_from_half_bits(static_cast<uint16_t>(bits));
-        wrong += std::memcmp(&value, &expected, sizeof value) != 0;
-    }
-    CHECK(wrong == 0);
-}
-
 TEST_CASE("dequantize: no blocks are fine, parts of blocks and missing bytes an error") {
     for (const BlockType type : kAll) {
         CAPTURE(name_of(type));

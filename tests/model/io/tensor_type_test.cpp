@@ -9,6 +9,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/dtype.h"
+#include "kernels/quantize/dequantize.h"
 #include "tests/support/doctest.h"
 
 namespace {
@@ -20,7 +21,7 @@ uint16_t nearest_half(double value) {
     uint16_t best = 0;
     double best_error = std::numeric_limits<double>::infinity();
     for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
-        const double error = std::abs(float_from_half_bits(uint16_t(bits)) - value);
+        const double error = std::abs(float_from_half(uint16_t(bits)) - value);
         if (error < best_error || (error == best_error && bits % 2 == 0)) {
             best_error = error;
             best = uint16_t(bits);
@@ -33,15 +34,15 @@ uint16_t nearest_half(double value) {
 
 TEST_CASE("half precision: each of the 65,536 bit patterns survives the way to float and back") {
     for (uint32_t bits = 0; bits < 0x10000; ++bits) {
-        const float value = float_from_half_bits(uint16_t(bits));
+        const float value = float_from_half(uint16_t(bits));
         if (std::isnan(value))
-            CHECK(std::isnan(float_from_half_bits(half_bits_from_float(value))));
+            CHECK(std::isnan(float_from_half(half_bits_from_float(value))));
         else
             REQUIRE(half_bits_from_float(value) == bits);
     }
-    CHECK(float_from_half_bits(0x3c00) == 1.0f);
-    CHECK(float_from_half_bits(0x0001) == 0x1p-24f);
-    CHECK(float_from_half_bits(0x7bff) == 65504.0f);
+    CHECK(float_from_half(0x3c00) == 1.0f);
+    CHECK(float_from_half(0x0001) == 0x1p-24f);
+    CHECK(float_from_half(0x7bff) == 65504.0f);
 }
 
 TEST_CASE("half precision: floats round to the nearest half, ties to even") {

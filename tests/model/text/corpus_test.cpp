@@ -4,21 +4,13 @@
 
 #include "kernels/core/check.h"
 #include "model/text/tokenizer_writer.h"
+#include "tests/support/bytes_tokenizer.h"
 #include "tests/support/doctest.h"
 #include "tests/support/temporary_folder.h"
 
 namespace {
 
 constexpr const char* kEnd = "<|endoftext|>";
-
-const Tokenizer& bytes_tokenizer() {
-    static const Tokenizer tokenizer = [] {
-        const TemporaryFolder folder;
-        write_tokenizer(BpeTrainer().train(257), folder.path());
-        return Tokenizer::from_folder(folder.path());
-    }();
-    return tokenizer;
-}
 
 struct Files {
     TemporaryFolder folder;

@@ -7,21 +7,12 @@
 #include "model/io/json.h"
 #include "model/text/bpe_trainer.h"
 #include "model/text/tokenizer_writer.h"
+#include "tests/support/bytes_tokenizer.h"
 #include "tests/support/chat_rows.h"
 #include "tests/support/doctest.h"
 #include "tests/support/temporary_folder.h"
 
 namespace {
-
-// <|endoftext|> as 0 and one token a byte: what is trained can be read.
-const Tokenizer& bytes_tokenizer() {
-    static const Tokenizer tokenizer = [] {
-        const TemporaryFolder folder;
-        write_tokenizer(BpeTrainer().train(257), folder.path());
-        return Tokenizer::from_folder(folder.path());
-    }();
-    return tokenizer;
-}
 
 std::string text_of(const Tokenizer& tokenizer, const TrainingRow& row, bool trained_only) {
     std::string text;

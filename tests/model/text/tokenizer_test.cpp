@@ -197,9 +197,9 @@ TEST_CASE("ten megabytes without a place to cut take linear time") {
             CHECK(!tokenizer.encode(text).empty());
             return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
         };
-        // Four times the text. Quadratic time would be 16 times as much, and far beyond minutes.
+        // Four times the text; quadratic time would be 16 times as much. Seen: 4.0 to 5.8.
         for (const char* unit : {"a", " ", "😀"})
-            CHECK(seconds(unit, 10'000'000) < 10 * seconds(unit, 2'500'000) + 1.0);
+            CHECK(seconds(unit, 10'000'000) < 10 * seconds(unit, 2'500'000));
     }
 }
 

@@ -65,7 +65,8 @@ test_sources := $(shell find tests -name '*_test.cpp')
 test_support := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/support/*.cpp))
 kernel_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter tests/kernels/%,$(test_sources)))
 host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_sources)))
-test_programs := $(BUILD)/test_kernels $(BUILD)/test_host
+hostile_files := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/end_to_end/hostile/*.cpp))
+test_programs := $(BUILD)/test_kernels $(BUILD)/test_host $(BUILD)/hostile
 
 .PHONY: help all demo demo-smollm2 test test-all format lint check clean tests setup
 help:  ## list the targets
@@ -135,6 +136,7 @@ $(foreach main,$(mains),$(eval $(call program_rule,$(main))))
 
 $(BUILD)/test_kernels: $(kernel_tests) $(test_support) $(library)
 $(BUILD)/test_host: $(host_tests) $(test_support) $(library)
+$(BUILD)/hostile: $(hostile_files) $(library)
 $(test_programs):
 	@echo "  link  $@"
 	@$(CXX) $(flags) $^ $(libraries) -o $@

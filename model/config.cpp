@@ -30,21 +30,25 @@ void require_boolean(const JsonObject& json, const char* key, bool expected) {
     if (json.boolean_or(key, expected) != expected) json.refuse(key, expected ? "true" : "false");
 }
 
-std::optional<int> token_id(const JsonObject& json, const char* key) {
-    if (!json.has(key)) return std::nullopt;
-    const int64_t id = json.integer(key);
-    if (id < -1 || id > INT32_MAX) json.refuse(key, "a token id");
-    if (id < 0) return std::nullopt;  // some configs spell "none" as -1
-    return static_cast<int>(id);
-}
-
+// Tokens of the model's own vocabulary; some configs spell "none" as -1.
 void read_token_ids(const JsonObject& json, ModelConfig& config) {
-    config.bos_id = token_id(json, "bos_token_id");
-    config.pad_id = token_id(json, "pad_token_id");
-    for (const int64_t id : json.integers("eos_token_id")) {
-        if (id < -1 || id > INT32_MAX) json.refuse("eos_token_id", "token ids");
-        if (id >= 0) config.eos_ids.push_back(static_cast<int>(id));
-    }
+    const auto ids_of = [&](const char* key) {
+        std::vector<int> ids;
+        for (const int64_t id : json.integers(key)) {
+            if (id < -1 || id >= config.vocab_size)
+                json.refuse(key, fmt::format("token ids below vocab_size = {}", config.vocab_size));
+            if (id >= 0) ids.push_back(static_cast<int>(id));
+        }
+        return ids;
+    };
+    const auto id_of = [&](const char* key) -> std::optional<int> {
+        const std::vector<int> ids = ids_of(key);
+        if (ids.size() > 1) json.refuse(key, "one token id");
+        return ids.empty() ? std::nullopt : std::optional(ids[0]);
+    };
+    config.bos_id = id_of("bos_token_id");
+    config.pad_id = id_of("pad_token_id");
+    config.eos_ids = ids_of("eos_token_id");
 }
 
 void read_gpt2(const JsonObject& json, ModelConfig& config) {

@@ -25,18 +25,24 @@ std::vector<double> rope_inverse_frequencies(const ModelConfig& config) {
 
 template <typename Real>
 RopeTable<Real> rope_table(const ModelConfig& config, int64_t positions) {
-    const auto frequencies = rope_inverse_frequencies(config);
     RopeTable<Real> table;
-    for (int64_t position = 0; position < positions; ++position) {
+    extend(table, config, positions);
+    return table;
+}
+
+template <typename Real>
+void extend(RopeTable<Real>& table, const ModelConfig& config, int64_t positions) {
+    const auto frequencies = rope_inverse_frequencies(config);
+    for (; table.positions < positions; ++table.positions) {
         for (const double frequency : frequencies) {
-            table.cos.push_back(
-                static_cast<Real>(std::cos(static_cast<double>(position) * frequency)));
-            table.sin.push_back(
-                static_cast<Real>(std::sin(static_cast<double>(position) * frequency)));
+            const double angle = static_cast<double>(table.positions) * frequency;
+            table.cos.push_back(static_cast<Real>(std::cos(angle)));
+            table.sin.push_back(static_cast<Real>(std::sin(angle)));
         }
     }
-    return table;
 }
 
 template RopeTable<float> rope_table(const ModelConfig&, int64_t);
 template RopeTable<double> rope_table(const ModelConfig&, int64_t);
+template void extend(RopeTable<float>&, const ModelConfig&, int64_t);
+template void extend(RopeTable<double>&, const ModelConfig&, int64_t);

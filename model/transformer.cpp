@@ -34,9 +34,8 @@ Transformer<T>::Transformer(const ModelConfig& config, ParameterStore<T>& store,
       plan_(owned(plan_activations<T>(config, limits))),
       arena_(*plan_, stream.device, "activations"),
       activations_(activations_in<T>(arena_, config, limits)),
-      rope_(config.positions == Positions::rope
-                ? rope_table<Real>(config, std::max(limits.positions, limits.longest_row))
-                : RopeTable<Real>{}) {}
+      rope_(config.positions == Positions::rope ? rope_table<Real>(config, limits.longest_row)
+                                                : RopeTable<Real>{}) {}
 
 template <typename T>
 void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, KvCache<T>* cache) {
@@ -45,10 +44,12 @@ void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, 
            batch.num_tokens(), batch.longest_row(), limits_.tokens, limits_.longest_row);
     batch_ = batch;
     dropout_ = dropout;
-    if (cache)
+    if (cache) {
         for (int r = 0; r < batch.num_rows(); ++r)
             for (int32_t n = batch.row_starts[r]; n < batch.row_starts[r + 1]; ++n)
                 batch_.positions[n] += cache->counts()[r];
+        extend_rope();
+    }
     embed();
     for (int layer = 0; layer < config_.num_layers; ++layer) {
         attention_branch(layer, cache);
@@ -58,6 +59,16 @@ void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, 
     if (cache)
         for (int r = 0; r < batch.num_rows(); ++r)
             cache->counts()[r] += batch.row_starts[r + 1] - batch.row_starts[r];
+}
+
+// Twice what is there at a time, so that a long text costs no more than its positions.
+template <typename T>
+void Transformer<T>::extend_rope() {
+    if (config_.positions != Positions::rope || batch_.positions.empty()) return;
+    const int64_t last = *std::max_element(batch_.positions.begin(), batch_.positions.end());
+    if (last < rope_.positions) return;
+    const int64_t most = std::max(limits_.positions, limits_.longest_row);
+    extend(rope_, config_, std::max(last + 1, std::min(2 * rope_.positions, most)));
 }
 
 template <typename T>

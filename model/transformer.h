@@ -76,6 +76,7 @@ private:
     // grad_residual = norm backward of grad_branch, plus grad_residual unless that starts here.
     void backward(const Norm& norm, bool starts = false);
 
+    void extend_rope();
     void embed();
     void attention_branch(int layer, KvCache<T>* cache);
     void mlp_branch(int layer);

@@ -70,8 +70,9 @@ count_script "no symbol in two devices" tests/symbol_clash.sh "$build"
 count_script "symbol clash self-test" tests/symbol_clash.sh --self-test
 count_script "--device" tests/device_flag.sh "$build/test_kernels"
 count_script "lint self-test" scripts/lint.sh --self-test
+export FETTLE_HOSTILE=$PWD/$build/hostile
 for script in tests/end_to_end/*.sh; do
-    [ -f "$script" ] && [ "$(basename "$script")" != lib.sh ] || continue
+    [[ -f $script && $(basename "$script") != lib* ]] || continue
     if [ "$mode" = quick ] && grep -q '^# slow' "$script"; then
         echo "skipped: $script (slow; make test-all runs it)"
         skipped=$((skipped + 1))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -41,21 +42,36 @@ std::string state_json(const TrainState& state) {
     return json.dump(2) + "\n";
 }
 
+int64_t count_of(const JsonObject& object, const char* key) {
+    const int64_t count = object.integer(key);
+    if (count < 0) object.refuse(key, "0 or more");
+    return count;
+}
+
+double seconds_of(const JsonObject& object, const char* key) {
+    const double seconds = object.number(key);
+    if (seconds < 0) object.refuse(key, "0 or more");
+    return seconds;
+}
+
 TrainState read_state(const fs::path& file) {
     const auto json = read_json_file(file);
     const JsonObject object(json, file.string());
     if (object.string("format") != kFormat) object.refuse("format", kFormat);
-    TrainState state{.step = object.integer("step"),
-                     .tokens = object.integer("tokens"),
+    TrainState state{.step = count_of(object, "step"),
+                     .tokens = count_of(object, "tokens"),
                      .loss_sum = object.number("loss_sum"),
-                     .loss_count = object.integer("loss_count"),
-                     .tokens_since_log = object.integer("tokens_since_log"),
-                     .seconds = object.number("seconds"),
-                     .seconds_since_log = object.number("seconds_since_log"),
-                     .evaluations_since_best = object.integer("evaluations_since_best"),
+                     .loss_count = count_of(object, "loss_count"),
+                     .tokens_since_log = count_of(object, "tokens_since_log"),
+                     .seconds = seconds_of(object, "seconds"),
+                     .seconds_since_log = seconds_of(object, "seconds_since_log"),
+                     .evaluations_since_best = count_of(object, "evaluations_since_best"),
                      .settings = object.string("settings")};
     if (object.has("best_metric")) state.best_metric = object.number("best_metric");
-    if (object.has("best_step")) state.best_step = object.integer("best_step");
+    if (object.has("best_step")) state.best_step = count_of(object, "best_step");
+    const std::string folder = fs::absolute(file).parent_path().filename().string();
+    if (folder.starts_with(kPrefix) && folder != kPrefix + std::to_string(state.step))
+        object.refuse("step", fmt::format("that of its folder, {}", folder));
     const auto hashes = json.find("input_hashes");
     if (hashes == json.end() || !hashes->is_object()) object.refuse("input_hashes", "an object");
     for (const auto& [name, hash] : hashes->items())
@@ -98,6 +114,17 @@ std::vector<TensorToWrite> optimizer_tensors(const ParameterStore<T>& store, boo
     return tensors;
 }
 
+float stored_float(const StoredTensor& tensor, int64_t index) {
+    float value = 0;  // the file need not have it aligned
+    std::memcpy(&value, tensor.bytes.data() + index * int64_t{sizeof value}, sizeof value);
+    return value;
+}
+
+// AdamW's second moment is a mean of squares.
+bool is_possible(Role role, float value) {
+    return std::isfinite(value) && (role != Role::moment2 || value >= 0);
+}
+
 template <typename T>
 void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
                const std::string& prefix) {
@@ -109,6 +136,10 @@ void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
         ENSURE_INPUT(tensor->type == TensorType::f32 && tensor->shape == parameter.shape,
                      file.path().string(), "{}: found shape {}, expected fp32 {}", tensor->name,
                      shape_text(tensor->shape), shape_text(parameter.shape));
+        for (int64_t i = 0; i < parameter.count; ++i)
+            ENSURE_INPUT(is_possible(role, stored_float(*tensor, i)), file.path().string(),
+                         "{}: element {} is {}, expected a finite number{}", tensor->name, i,
+                         stored_float(*tensor, i), role == Role::moment2 ? " of 0 or more" : "");
         auto* to = const_cast<Accumulator<T>*>(elements(store, role, p));
         std::memcpy(to, tensor->bytes.data(), tensor->bytes.size());
         if constexpr (!std::is_same_v<T, Accumulator<T>>)

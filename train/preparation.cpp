@@ -221,17 +221,23 @@ int64_t MemoryForecast::total_bytes() const {
     return sum;
 }
 
-MemoryForecast forecast_memory(const Preparation& prepared) {
+MemoryForecast forecast_parameters(const Preparation& prepared) {
     const bool bf16_model = precision_of(prepared.options) == "bf16";
     const int64_t elements = ParameterTable(prepared.config).total_elements();
     MemoryForecast forecast;
-    forecast.activations = bf16_model ? plan_activations<bf16>(prepared.config, prepared.limits)
-                                      : plan_activations<float>(prepared.config, prepared.limits);
     forecast.parts = {{"program and data", prepared.resident_bytes},
                       {"weights", elements * (bf16_model ? 2 : 4)},
                       {"gradients (fp32)", elements * 4},
                       {"AdamW moments (fp32)", elements * 8}};
     if (bf16_model) forecast.parts.push_back({"master weights (fp32)", elements * 4});
+    return forecast;
+}
+
+MemoryForecast forecast_memory(const Preparation& prepared) {
+    MemoryForecast forecast = forecast_parameters(prepared);
+    forecast.activations = precision_of(prepared.options) == "bf16"
+                               ? plan_activations<bf16>(prepared.config, prepared.limits)
+                               : plan_activations<float>(prepared.config, prepared.limits);
     forecast.parts.push_back({"activations", forecast.activations.peak_bytes()});
     return forecast;
 }

@@ -58,6 +58,8 @@ struct MemoryForecast {
     int64_t total_bytes() const;
 };
 MemoryForecast forecast_memory(const Preparation& prepared);
+// The same without activations, which take longer to place the more layers there are.
+MemoryForecast forecast_parameters(const Preparation& prepared);
 
 // "fp32" or "bf16": --precision, or its default.
 std::string precision_of(const TrainOptions& options);

@@ -84,7 +84,11 @@ void ensure_no_input(const Preparation& prepared, const fs::path& folder) {
 
 void ensure_writable(const fs::path& folder) {
     fs::path existing = fs::absolute(folder);
-    while (!fs::exists(existing)) existing = existing.parent_path();
+    while (!fs::exists(existing)) {
+        ENSURE_INPUT(!fs::is_symlink(existing), "--output_dir",
+                     "{} is a link to nothing, expected a folder or no file", existing.string());
+        existing = existing.parent_path();
+    }
     ENSURE_INPUT(fs::is_directory(existing), "--output_dir", "{} is no folder", existing.string());
     ENSURE_INPUT(access(existing.c_str(), W_OK | X_OK) == 0, "--output_dir",
                  "{} cannot be written to", existing.string());
@@ -120,6 +124,8 @@ void ensure_continues(const Preparation& prepared, const fs::path& checkpoint) {
         list += (list.empty() ? "" : "; ") + difference;
     ENSURE_INPUT(differences.empty(), checkpoint.string(), "does not go on to the same numbers: {}",
                  list);
+    const fs::path log = checkpoint.parent_path() / "metrics.jsonl";
+    if (fs::exists(log)) read_run_log(log);  // complains now rather than when the run begins
     ENSURE_INPUT(state.step <= prepared.total_steps, checkpoint.string(),
                  "is at step {}, expected at most the run's {} steps", state.step,
                  prepared.total_steps);

@@ -55,7 +55,7 @@ void print_plan(const Preparation& prepared, const MemoryForecast& memory) {
 void ensure_fits(const MemoryForecast& memory) {
     const int64_t available = available_memory_bytes();
     ENSURE_INPUT(memory.total_bytes() <= available, "memory",
-                 "the run needs {:.0f} MiB at its peak, {:.0f} MiB are available; a smaller "
+                 "the run needs at least {:.0f} MiB, {:.0f} MiB are available; a smaller "
                  "--per_device_train_batch_size (with --gradient_accumulation_steps), a shorter "
                  "--max_length or --precision bf16 needs less",
                  mebibytes(memory.total_bytes()), mebibytes(available));
@@ -77,6 +77,7 @@ int run(const Preparation& prepared, const std::string& command) {
     const bool writes = !prepared.options.dry_run;
     if (writes && std::filesystem::is_directory(output)) lock.emplace(output, "--output_dir");
     const auto checkpoint = claim_run_folder(prepared);
+    ensure_fits(forecast_parameters(prepared));
     const MemoryForecast memory = forecast_memory(prepared);
     ensure_fits(memory);
     Trainer<T> trainer(prepared);

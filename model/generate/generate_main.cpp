@@ -40,7 +40,7 @@ void add_flags(Flags& flags, Arguments& args) {
     flags.add("system", args.system, "System message of the conversation.").value_name("TEXT");
     flags.group("Sampling");
     flags.add("max_new_tokens", text.max_new_tokens, "Length of a continuation.")
-        .at_least(1)
+        .range(1, 1'000'000'000)
         .unit("tokens")
         .default_text("128, with --chat 1024");
     flags.add("temperature", text.temperature, "0 always takes the most probable token.")

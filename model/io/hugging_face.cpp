@@ -70,12 +70,13 @@ std::vector<fs::path> parts_of(const fs::path& folder) {
     std::set<fs::path> parts;
     for (const auto& [tensor, part] : json["weight_map"].items()) {
         const bool plain = part.is_string() && fs::path(part).filename() == fs::path(part) &&
-                           !part.empty() && part != "." && part != "..";
+                           part != "" && part != "." && part != "..";
         ENSURE_INPUT(plain, index.string(), "weight_map: {}: found {}, expected a file name",
                      tensor, excerpt(part));
         parts.insert(folder / part.get<std::string>());
     }
     ENSURE_INPUT(!parts.empty(), index.string(), "weight_map: names no file");
+    std::set<std::string> found;
     for (const fs::path& part : parts) {
         const SafetensorsFile file(part);
         for (const StoredTensor& tensor : file.tensors()) {
@@ -84,8 +85,13 @@ std::vector<fs::path> parts_of(const fs::path& folder) {
                 entry != json["weight_map"].end() && folder / entry->get<std::string>() == part;
             ENSURE_INPUT(listed, part.string(), "tensor {} is not listed for this file in {}",
                          tensor.name, kIndexName);
+            found.insert(tensor.name);
         }
     }
+    for (const auto& [tensor, part] : json["weight_map"].items())
+        ENSURE_INPUT(found.contains(tensor), index.string(),
+                     "weight_map: {}: found no such tensor in {}, expected one", tensor,
+                     part.get<std::string>());
     return {parts.begin(), parts.end()};
 }
 
@@ -121,6 +127,7 @@ ModelFolder open_model_folder(const fs::path& path) {
         throw InputError(
             fmt::format("{}: found neither model.safetensors nor {}", path.string(), kIndexName));
     }
+    check_tensors(folder);
     return folder;
 }
 

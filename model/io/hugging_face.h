@@ -24,15 +24,18 @@ struct ModelFolder {
 // neither, an InputError that names `flag` and says how to fetch it.
 std::filesystem::path resolve_model(const std::string& name, const std::string& flag);
 
+// Its tensors are those of its config, by name, shape and type, or it is an InputError: what
+// config.json says need not be believed alone, least of all how much memory the model takes.
 ModelFolder open_model_folder(const std::filesystem::path& path);
+// The same of a folder whose files were found.
+void check_tensors(const ModelFolder& folder);
 
 // The floating-point type of the folder's embedding, which --save_dtype defaults to.
 TensorType stored_type(const ModelFolder& folder);
 
 // Fills the weights, and the masters, at the file's full precision, if they were allocated. The
-// store's table must be that of the folder's config. A tensor that is missing, unexpected, of
-// another shape or not a floating-point type, and a value that is not finite, are InputErrors that
-// name file, tensor, what was found and what was expected.
+// store's table must be that of the folder's config. A value that is not finite is an InputError
+// that names file, tensor, what was found and what was expected.
 template <typename T>
 void load_weights(const ModelFolder& folder, ParameterStore<T>& store);
 

@@ -1,4 +1,4 @@
-// load_weights: finds each parameter's tensor, checks all of them, then copies.
+// check_tensors, load_weights: each parameter's tensor, its checks, its copy.
 
 #include <algorithm>
 #include <bit>
@@ -73,6 +73,13 @@ void settle_tied(const ParameterTable& table, std::vector<Origin>& origins) {
     }
 }
 
+std::vector<SafetensorsFile> open_files(const ModelFolder& folder) {
+    std::vector<SafetensorsFile> files;
+    files.reserve(folder.weight_files.size());
+    for (const std::filesystem::path& path : folder.weight_files) files.emplace_back(path);
+    return files;
+}
+
 std::vector<Origin> find_origins(const std::vector<SafetensorsFile>& files,
                                  const ModelFolder& folder, const ParameterTable& table) {
     std::vector<Origin> origins(static_cast<size_t>(table.size()));
@@ -121,11 +128,13 @@ void copy_tensor(const Origin& origin, std::span<Element> out) {
 
 }  // namespace
 
+void check_tensors(const ModelFolder& folder) {
+    find_origins(open_files(folder), folder, ParameterTable(folder.config));
+}
+
 template <typename T>
 void load_weights(const ModelFolder& folder, ParameterStore<T>& store) {
-    std::vector<SafetensorsFile> files;
-    files.reserve(folder.weight_files.size());
-    for (const std::filesystem::path& path : folder.weight_files) files.emplace_back(path);
+    const std::vector<SafetensorsFile> files = open_files(folder);
     const ParameterTable& table = store.table();
     const std::vector<Origin> origins = find_origins(files, folder, table);
     for (int index = 0; index < table.size(); ++index) {

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <type_traits>
+#include <vector>
 
 #include "kernels/core/check.h"
 
@@ -43,28 +45,55 @@ std::string reason_of(const nlohmann::json::exception& error) {
         const size_t colon = text.find(": ", start);
         if (colon != std::string::npos) start = colon + 2;
     }
-    return text.substr(start);
+    // It quotes what it could not read, however long.
+    return text.size() - start <= 200 ? text.substr(start) : text.substr(start, 197) + "...";
 }
+
+// Builds a document as nlohmann's own parser does, and refuses a key that an object has twice. Its
+// parser with a callback could do that too, in time quadratic in the length of a list of objects.
+template <typename Json>
+class UniqueKeys : public nlohmann::detail::json_sax_dom_parser<Json> {
+    using Base = nlohmann::detail::json_sax_dom_parser<Json>;
+
+public:
+    UniqueKeys(Json& document, const std::string& source) : Base(document), source_(source) {}
+
+    bool start_object(size_t size) {
+        keys_.emplace_back();
+        return Base::start_object(size);
+    }
+    bool end_object() {
+        keys_.pop_back();
+        return Base::end_object();
+    }
+    bool key(std::string& key) {
+        ENSURE_INPUT(keys_.back().insert(key).second, source_, "key \"{}\" appears twice",
+                     key.substr(0, 60));
+        ENSURE_INPUT(!kIsOrdered || keys_.back().size() <= kMaxOrderedKeys, source_,
+                     "found an object of more than {} keys", kMaxOrderedKeys);
+        return Base::key(key);
+    }
+
+private:
+    // An object that keeps its keys' order looks at all of them to find one.
+    static constexpr bool kIsOrdered = std::is_same_v<Json, nlohmann::ordered_json>;
+    static constexpr size_t kMaxOrderedKeys = 10'000;
+
+    const std::string& source_;
+    std::vector<std::set<std::string>> keys_;  // of each object that is open
+};
 
 template <typename Json>
 Json parse(std::string_view text, const std::string& source, JsonLimits limits) {
     ENSURE_INPUT(static_cast<int64_t>(text.size()) <= limits.max_bytes, source,
                  "found {} bytes of JSON, expected at most {}", text.size(), limits.max_bytes);
     check_depth(text, source, limits.max_depth);
-    std::vector<std::set<std::string>> keys(1);
-    const auto refuse_repeated_keys = [&](int, nlohmann::json::parse_event_t event, Json& value) {
-        using Event = nlohmann::json::parse_event_t;
-        if (event == Event::object_start) keys.emplace_back();
-        if (event == Event::object_end) keys.pop_back();
-        if (event == Event::key) {
-            const auto& key = value.template get_ref<const std::string&>();
-            ENSURE_INPUT(keys.back().insert(key).second, source, "key \"{}\" appears twice", key);
-        }
-        return true;
-    };
     try {
         if (limits.allow_repeated_keys) return Json::parse(text);
-        return Json::parse(text, refuse_repeated_keys);
+        Json document;
+        UniqueKeys<Json> builder(document, source);
+        Json::sax_parse(text, &builder);
+        return document;
     } catch (const nlohmann::json::parse_error& error) {
         throw InputError(
             fmt::format("{}: byte {}: not JSON: {}", source, error.byte, reason_of(error)));
@@ -76,7 +105,8 @@ Json parse(std::string_view text, const std::string& source, JsonLimits limits) 
 }  // namespace
 
 std::string read_text_file(const std::filesystem::path& path, int64_t max_bytes) {
-    ENSURE_INPUT(!std::filesystem::is_directory(path), path.string(),
+    std::error_code ignored;  // of a loop of links, for one: opening it says so
+    ENSURE_INPUT(!std::filesystem::is_directory(path, ignored), path.string(),
                  "found a folder, expected a file");
     errno = 0;
     std::ifstream file(path, std::ios::binary);
@@ -183,7 +213,10 @@ std::vector<int64_t> JsonObject::integers(const char* key) const {
     const nlohmann::json& value = *object_->find(key);
     if (!value.is_array()) return {integer(key)};
     for (const nlohmann::json& element : value) {
-        if (!element.is_number_integer()) refuse(key, "an integer or a list of integers");
+        const bool is_too_large =
+            element.is_number_unsigned() && element.get<uint64_t>() > uint64_t{INT64_MAX};
+        if (!element.is_number_integer() || is_too_large)
+            refuse(key, "an integer or a list of integers");
         result.push_back(element.get<int64_t>());
     }
     return result;

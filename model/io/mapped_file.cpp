@@ -13,7 +13,7 @@
 #include "kernels/core/check.h"
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe may block
     ENSURE_INPUT(file >= 0, path.string(), "cannot be opened: {}", std::strerror(errno));
     struct stat status {};
     const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);

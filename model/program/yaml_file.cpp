@@ -2,11 +2,10 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "kernels/core/check.h"
+#include "model/io/json.h"
 
 namespace {
 
@@ -15,11 +14,10 @@ std::string place(const std::string& path, const YAML::Mark& mark) {
 }
 
 YAML::Node load(const std::string& path) {
-    ENSURE_INPUT(!std::filesystem::is_directory(path), path, "a folder, expected a YAML file");
-    std::ifstream file(path);
-    ENSURE_INPUT(file.good(), path, "cannot be opened, expected a YAML file");
+    constexpr int64_t kMaxBytes = 1 << 20;  // the longest command line is shorter
+    const std::string text = read_text_file(path, kMaxBytes);
     try {
-        const std::vector<YAML::Node> documents = YAML::LoadAll(file);
+        const std::vector<YAML::Node> documents = YAML::LoadAll(text);
         ENSURE_INPUT(documents.size() <= 1, path, "found {} YAML documents, expected one",
                      documents.size());
         return documents.empty() ? YAML::Node() : documents.front();

@@ -4,6 +4,7 @@
 #include <queue>
 
 #include "kernels/core/check.h"
+#include "model/io/atomic_file.h"
 #include "model/io/json.h"
 #include "model/text/added_tokens.h"
 #include "model/text/byte_alphabet.h"
@@ -202,6 +203,12 @@ int64_t train_bpe(const std::vector<std::filesystem::path>& files, int64_t vocab
         trainer.add_text(text);
     }
     const TrainedVocabulary vocabulary = trainer.train(vocab_size);
-    write_tokenizer(vocabulary, output_folder);
+    if (std::filesystem::exists(output_folder) && !std::filesystem::is_empty(output_folder)) {
+        write_tokenizer(vocabulary, output_folder);
+    } else {
+        AtomicFolder whole(output_folder);
+        write_tokenizer(vocabulary, whole.path());
+        whole.commit();
+    }
     return static_cast<int64_t>(vocabulary.token_bytes.size());
 }

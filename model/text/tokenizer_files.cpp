@@ -166,12 +166,18 @@ void add_token(const AddedToken& token, const std::string& source, TokenizerFile
     ENSURE_INPUT(same == files.ids.end() || same->second == token.id, source,
                  "token \"{}\" has id {}, expected {} as in the vocabulary", token.content,
                  token.id, same->second);
-    for (const AddedToken& other : files.added) {
-        if (other.id == token.id && other.content == token.content) return;
-        ENSURE_INPUT(other.id != token.id && other.content != token.content, source,
+    const auto by_id = files.added_by_id.find(token.id);
+    const auto by_content = files.added_by_content.find(token.content);
+    if (by_id != files.added_by_id.end() || by_content != files.added_by_content.end()) {
+        const bool same_id = by_id != files.added_by_id.end();
+        const AddedToken& other = files.added[same_id ? by_id->second : by_content->second];
+        ENSURE_INPUT(other.id == token.id && other.content == token.content, source,
                      "token \"{}\" with id {} clashes with \"{}\" with id {}", token.content,
                      token.id, other.content, other.id);
+        return;
     }
+    files.added_by_id.emplace(token.id, files.added.size());
+    files.added_by_content.emplace(token.content, files.added.size());
     files.added.push_back(token);
 }
 

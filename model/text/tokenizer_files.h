@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "model/text/added_tokens.h"
@@ -14,10 +15,13 @@
 #include "model/text/sentence_piece.h"
 
 struct TokenizerFiles {
-    std::string source;                           // the file with the vocabulary
-    TokenIds ids;                                 // of the vocabulary, as written in the file
-    std::vector<Merge> merges;                    // lowest rank first
-    std::vector<AddedToken> added;                // their ids may be among `ids` or beyond
+    std::string source;             // the file with the vocabulary
+    TokenIds ids;                   // of the vocabulary, as written in the file
+    std::vector<Merge> merges;      // lowest rank first
+    std::vector<AddedToken> added;  // their ids may be among `ids` or beyond
+    // Places in `added` of what add_token put there: some tokenizers have tens of thousands.
+    std::unordered_map<int32_t, size_t> added_by_id;
+    std::unordered_map<std::string, size_t> added_by_content;
     PreTokenizer pre_tokenizer;                   // of a byte-level tokenizer
     std::optional<SentencePiece> sentence_piece;  // else this
     bool normalize_nfc = false;

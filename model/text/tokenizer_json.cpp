@@ -19,8 +19,8 @@ const json& member(const json& object, const char* key) {
     return found == object.end() ? null : *found;
 }
 
-bool is_sentence_piece(const json& model) {
-    return JsonObject(model, "model").boolean_or("byte_fallback", false);
+bool is_sentence_piece(const json& model, const std::string& source) {
+    return JsonObject(model, source).boolean_or("byte_fallback", false);
 }
 
 void read_model(const json& model, TokenizerFiles& files) {
@@ -36,7 +36,7 @@ void read_model(const json& model, TokenizerFiles& files) {
         ENSURE_INPUT(affix.empty(), source, "{}: found \"{}\", expected none", key, affix);
     }
     files.ignore_merges = fields.boolean_or("ignore_merges", false);
-    ENSURE_INPUT(!files.ignore_merges || !is_sentence_piece(model), source,
+    ENSURE_INPUT(!files.ignore_merges || !is_sentence_piece(model, source), source,
                  "ignore_merges: found true beside byte_fallback, expected false");
     files.ids = read_token_ids(member(model, "vocab"), source);
     files.merges = read_merges(member(model, "merges"), files.ids, source);
@@ -135,7 +135,7 @@ void read_tokenizer_json(const std::filesystem::path& file, TokenizerFiles& file
     ENSURE_INPUT(document.is_object(), files.source, "found {}, expected an object",
                  excerpt(document));
     read_model(member(document, "model"), files);
-    if (is_sentence_piece(member(document, "model"))) {
+    if (is_sentence_piece(member(document, "model"), files.source + ": model")) {
         files.sentence_piece = read_sentence_piece(document, files.source);
     } else {
         read_byte_level(document, files);

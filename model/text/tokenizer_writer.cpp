@@ -154,9 +154,9 @@ void write_tokenizer_files(const TokenizerFiles& files, const std::filesystem::p
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);
     ENSURE_INPUT(!failed, folder.string(), "cannot be made: {}", failed.message());
-    write_file(folder / "tokenizer.json", text);
     write_file(folder / "tokenizer_config.json", config);
     if (!chat_template.empty()) write_file(folder / "chat_template.jinja", chat_template);
+    write_file(folder / "tokenizer.json", text);  // last: without it this is no tokenizer
 }
 
 void write_tokenizer(const TrainedVocabulary& vocabulary, const std::filesystem::path& folder) {

@@ -10,6 +10,7 @@ unset NO_COLOR HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_HOME XDG_CACHE_HOME
 
 [ $# -ge 1 ] && [ -d "$1" ] || { echo "usage: $0 BIN_FOLDER" >&2; exit 2; }
 bin=$(cd "$1" && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 [ -d /dev/shm ] && [ -w /dev/shm ] && [ -z "${TMPDIR:-}" ] && TMPDIR=/dev/shm
 work=$(mktemp -d "${TMPDIR:-/tmp}/fettle_end_to_end.XXXXXX")
 mounts=()
@@ -17,7 +18,7 @@ clean_up() {
     local mount
     cd /
     for mount in ${mounts[@]+"${mounts[@]}"}; do umount "$mount" 2>/dev/null; done
-    rm -rf "$work"
+    rm -rf "$work" "$work.took"
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -41,35 +42,64 @@ check() {
     if output=$("$@" 2>&1); then ok "$name"; else not_ok "$name" "${output:-$*}"; fi
 }
 finish() {
+    [ "$slowest" -eq 0 ] || echo "# the slowest refusal took $slowest ms of CPU time: $slowest_name"
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
     exit
 }
 
-# Every file with its size and time, every folder by its name.
-snapshot() { find . -type d -printf '%p\n' -o -printf '%p %s %T@\n' | sort; }
+# Every file with its size and time, every folder by its name. What `hostile` wrote is looked at once
+# more at the end.
+snapshot() {
+    find . -path ./hostile -prune -o -type d -printf '%p\n' -o -printf '%p %s %T@\n' | sort
+}
 
-# refused NAME 'TEXT|TEXT' COMMAND...: the message must hold each of the texts.
+# What a refusal may take: CPU time, for the clock of a busy machine says little, and memory that
+# the process may write to, however little of it is touched. A sanitizer takes more of both.
+max_milliseconds=1000 max_kilobytes=$((1 << 20))
+if grep -q __asan_init "$bin/export" 2>/dev/null; then
+    max_milliseconds=20000 max_kilobytes=unlimited
+fi
+slowest=0 slowest_name=
+took=$work.took
+
+# within_limits COMMAND...: its stdout and stderr together; its CPU seconds go to $took.
+within_limits() (
+    ulimit -d "$max_kilobytes"
+    ulimit -t 60
+    TIMEFORMAT='%U %S'
+    { time "$@" 2>&1 </dev/null; } 2>"$took"
+)
+
+# refused NAME 'TEXT|TEXT' COMMAND...: exit code 2 and one line that holds each of the texts; no
+# file is made or changed.
 refused() {
-    local name=$1 texts=$2 before message status problem= text
+    local name=$1 texts=$2 before after message status problem= text user system milliseconds
     shift 2
     before=$(snapshot)
-    message=$("$@" 2>&1 </dev/null)
+    message=$(within_limits "$@")
     status=$?
-    [ $status -eq 2 ] || problem="exit code $status, expected 2"
-    [ "$(wc -l <<<"$message")" -eq 1 ] || problem="$problem
+    read -r user system <"$took"
+    milliseconds=$((10#${user/./} + 10#${system/./}))
+    if [ "$milliseconds" -gt "$slowest" ]; then slowest=$milliseconds slowest_name=$name; fi
+    [ "$milliseconds" -le "$max_milliseconds" ] ||
+        problem="$milliseconds ms of CPU time, expected at most $max_milliseconds"
+    [ $status -eq 2 ] || problem="$problem
+exit code $status, expected 2"
+    [ ${#message} -le 3000 ] || problem="$problem
+${#message} characters, expected at most 3000"
+    [[ $message == *$'\n'* ]] && problem="$problem
 $(wc -l <<<"$message") lines, expected one"
     local IFS='|'
     for text in $texts; do
-        case $message in *"$text"*) ;; *) problem="$problem
-no \"$text\" in the message" ;; esac
+        [[ $message == *"$text"* ]] || problem="$problem
+no \"$text\" in the message"
     done
-    local after
     after=$(snapshot)
     [ "$before" = "$after" ] || problem="$problem
 files changed:
 $(diff <(echo "$before") <(echo "$after") | head -5)"
-    if [ -z "$problem" ]; then ok "$name"; else not_ok "$name" "$message
+    if [ -z "$problem" ]; then ok "$name"; else not_ok "$name" "${message:0:500}
 $problem"; fi
     rm -rf out  # so that the next case finds none
 }

@@ -122,6 +122,14 @@ TEST_CASE("config_from_json: end-of-text may be one id, several, or none") {
     CHECK(read(with(llama_json(), "eos_token_id", nullptr)).eos_ids.empty());
     CHECK(read(with(llama_json(), "pad_token_id", -1)).pad_id == std::nullopt);
     CHECK(contains(complaint(with(llama_json(), "eos_token_id", "x")), "eos_token_id: found"));
+    for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
+        CAPTURE(key);
+        CHECK(complaint(with(llama_json(), key, 96)) == "");
+        for (const json& id : {json(97), json(-2), json(int64_t{1} << 40), json({3, 97})})
+            CHECK(contains(complaint(with(llama_json(), key, id)),
+                           "expected token ids below vocab_size = 97"));
+    }
+    CHECK(contains(complaint(with(llama_json(), "bos_token_id", {3, 4})), "expected one token id"));
 }
 
 TEST_CASE("config_from_json: linear scaling under either name of its type") {

@@ -66,6 +66,18 @@ TEST_CASE("rope_table: holds the cosine and sine of every position times every f
     CHECK(std::abs(table.cos[2 * 1000 + 1] - std::cos(10.0)) < 1e-14);
 }
 
+TEST_CASE("extend: a table that grew is the one that was made at once") {
+    const ModelConfig config = with(8, 10000.0);
+    RopeTable<float> table = rope_table<float>(config, 3);
+    extend(table, config, 2);  // has them
+    CHECK(table.positions == 3);
+    extend(table, config, 100);
+    const auto whole = rope_table<float>(config, 100);
+    CHECK(table.positions == 100);
+    CHECK(table.cos == whole.cos);
+    CHECK(table.sin == whole.sin);
+}
+
 TEST_CASE("rope_table: in fp32 far positions keep the accuracy of an angle in double") {
     const auto table = rope_table<float>(with(64, 500000.0), 131072);
     const int64_t at = int64_t{131071} * 32;

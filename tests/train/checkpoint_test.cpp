@@ -2,6 +2,8 @@
 
 #include "train/checkpoint.h"
 
+#include <cmath>
+
 #include "kernels/core/check.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
@@ -33,6 +35,8 @@ struct Run {
             };
             fill(store.all(Role::moment1).data(), 1);
             fill(store.all(Role::moment2).data(), 2);
+            for (float& mean_of_squares : store.all(Role::moment2))
+                mean_of_squares = std::abs(mean_of_squares);
             if constexpr (std::is_same_v<T, float>) {
                 fill(store.weights().data(), 3);
             } else {
@@ -226,6 +230,29 @@ TEST_CASE("checkpoint: a spoilt one is refused with the file and the tensor or k
     SUBCASE("the optimiser's file is gone") {
         fs::remove(checkpoint / "optimizer.safetensors");
         CHECK(contains(says(), "optimizer.safetensors"));
+    }
+    SUBCASE("a moment is no number, or a mean of squares below 0") {
+        const std::string bytes = get(checkpoint / "optimizer.safetensors");
+        for (const char* last : {"\xff\xff\xff\xff", "\x01\x01\x01\x81"}) {
+            put(checkpoint / "optimizer.safetensors", bytes.substr(0, bytes.size() - 4) + last);
+            CHECK(contains(says(), "optimizer.safetensors: moment2."));
+            CHECK(contains(says(), "expected a finite number of 0 or more"));
+        }
+    }
+    SUBCASE("the state counts below 0, or is of another step than its folder's") {
+        const std::string text = get(checkpoint / "state.json");
+        for (const char* key : {"step", "tokens", "loss_count", "evaluations_since_best"}) {
+            CAPTURE(key);
+            const std::string quoted = fmt::format("\"{}\": ", key);
+            std::string changed = text;
+            put(checkpoint / "state.json",
+                changed.insert(changed.find(quoted) + quoted.size(), "-"));
+            CHECK(contains(says(), fmt::format("state.json: {}: found -", key)));
+        }
+        std::string changed = text;
+        put(checkpoint / "state.json",
+            changed.replace(changed.find("\"step\": 6"), 9, "\"step\": 5"));
+        CHECK(contains(says(), "state.json: step: found 5, expected that of its folder"));
     }
     SUBCASE("the state is of another format") {
         std::string text = get(checkpoint / "state.json");

@@ -96,4 +96,7 @@ TEST_CASE("preparation: the memory forecast counts weights, gradients, moments a
     const MemoryForecast half = forecast_memory(prepare(options));
     CHECK(bytes(half, "weights") == 2 * elements);
     CHECK(bytes(half, "master weights (fp32)") == 4 * elements);
+    const MemoryForecast parameters = forecast_parameters(prepare(options));
+    CHECK(bytes(parameters, "master weights (fp32)") == 4 * elements);
+    CHECK(bytes(parameters, "activations") == 0);
 }

@@ -42,6 +42,8 @@ TEST_CASE("run_folder: a folder with a run is refused unless it is resumed or ov
     options.overwrite_output_dir = false;
     options.resume_from_checkpoint = "latest";
     CHECK(claim_run_folder(prepare(options)) == checkpoint_path(options.output_dir, 6));
+    put(std::filesystem::path(options.output_dir) / "metrics.jsonl", "no log\n");
+    CHECK(mentions(refusal_of(options), "metrics.jsonl:1"));
 }
 
 TEST_CASE("run_folder: the folder of the model or of data is refused whatever is asked") {
@@ -54,6 +56,9 @@ TEST_CASE("run_folder: the folder of the model or of data is refused whatever is
     CHECK(mentions(refusal_of(options), "is or holds the folder"));
     options.output_dir = (tiny.folder / "text.txt" / "out").string();
     CHECK(mentions(refusal_of(options), "is no folder"));
+    std::filesystem::create_symlink("gone/nowhere", tiny.folder / "dangling");
+    options.output_dir = (tiny.folder / "dangling").string();
+    CHECK(mentions(refusal_of(options), "is a link to nothing"));
 }
 
 TEST_CASE("run_folder: resuming with other numbers or other data is refused and says which") {

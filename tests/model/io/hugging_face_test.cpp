@@ -280,6 +280,9 @@ TEST_CASE("open_model_folder: an index that lies is refused") {
     CHECK(contains(with_entry("model.norm.weight", "../elsewhere"), "expected a file name"));
     CHECK(contains(with_entry("model.norm.weight", ".."), "expected a file name"));
     CHECK(contains(with_entry("model.norm.weight", 3), "expected a file name"));
+    CHECK(contains(with_entry("model.norm.weight", ""), "expected a file name"));
+    CHECK(contains(with_entry("model.extra", index["weight_map"]["model.norm.weight"]),
+                   "weight_map: model.extra: found no such tensor"));
     CHECK(contains(with_entry("model.extra", "none"), "none: cannot be opened"));
     CHECK(contains(with_entry("model.embed_tokens.weight", index["weight_map"]["lm_head.weight"]),
                    "tensor model.embed_tokens.weight is not listed for this file"));
@@ -288,6 +291,18 @@ TEST_CASE("open_model_folder: an index that lies is refused") {
     CHECK(contains(complaint(folder.path()), "weight_map: missing"));
     put(path, R"({"weight_map": {}})");
     CHECK(contains(complaint(folder.path()), "names no file"));
+}
+
+TEST_CASE(
+    "open_model_folder: a config of other sizes than the tensors' is refused, however large") {
+    const TemporaryFolder folder;
+    fs::copy(kModels / "llama", folder.path());
+    auto config = nlohmann::json::parse(get(folder / "config.json"));
+    config["num_hidden_layers"] = 4096;
+    config["intermediate_size"] = 1 << 24;
+    put(folder / "config.json", config.dump());
+    CHECK(contains(input_error([&] { open_model_folder(folder.path()); }),
+                   "model.safetensors: tensor model.layers.0.mlp"));
 }
 
 TEST_CASE("open_model_folder: what is missing is named") {

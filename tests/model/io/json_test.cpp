@@ -58,11 +58,15 @@ TEST_CASE("read_json_file: missing files, folders and large files are named") {
     put(folder / "big.json", std::string(100, ' '));
     CHECK(contains(input_error([&] { read_json_file(folder / "big.json", {.max_bytes = 99}); }),
                    "more than 99 bytes"));
+    std::filesystem::create_symlink("loop.json", folder / "loop.json");
+    CHECK(contains(input_error([&] { read_json_file(folder / "loop.json"); }),
+                   "loop.json: cannot be opened: Too many levels of symbolic links"));
 }
 
 TEST_CASE("JsonObject: wrong types name key, found and expected; null counts as absent") {
     const nlohmann::json json = nlohmann::json::parse(
-        R"({"n": 3, "f": 2.5, "s": "x", "b": true, "z": null, "list": [1, 2], "big": 18446744073709551615})");
+        R"({"n": 3, "f": 2.5, "s": "x", "b": true, "z": null, "list": [1, 2], "big": 18446744073709551615,
+            "huge": [1, 18446744073709551615]})");
     const JsonObject object(json, "c.json");
     CHECK(object.integer("n") == 3);
     CHECK(object.number("n") == 3.0);
@@ -74,8 +78,33 @@ TEST_CASE("JsonObject: wrong types name key, found and expected; null counts as 
     CHECK(input_error([&] { object.integer("gone"); }) ==
           "c.json: gone: missing, expected an integer");
     CHECK(contains(input_error([&] { object.integer("big"); }), "below 2^63"));
+    CHECK(contains(input_error([&] { object.integers("huge"); }), "a list of integers"));
     CHECK(contains(input_error([&] { object.string("n"); }), "expected a string"));
     CHECK(contains(input_error([&] { object.boolean_or("s", true); }), "expected true or false"));
     CHECK(contains(input_error([&] { JsonObject(json["list"], "c.json"); }),
                    "found [1,2], expected a JSON object"));
+}
+
+TEST_CASE("parse_json: a complaint quotes no more than fits in a line") {
+    const std::string text = "[" + std::string(100'000, '9') + "]";
+    const std::string found = input_error([&] { parse_json(text, "c.json"); });
+    CHECK(contains(found, "c.json: not JSON: number overflow"));
+    CHECK(found.size() < 300);
+}
+
+TEST_CASE("parse_json: a long list of objects takes a time in proportion to its length") {
+    // With a look at all objects before each, as nlohmann's callbacks have it, minutes.
+    std::string text = "[";
+    for (int i = 0; i < 300'000; ++i) text += "{\"a\":1},";
+    text.back() = ']';
+    CHECK(parse_json(text, "c.json").size() == 300'000);
+}
+
+TEST_CASE("parse_ordered_json: an object of more keys than can be looked up is refused") {
+    std::string text = "{";
+    for (int i = 0; i < 10'001; ++i) text += fmt::format("\"{}\":1,", i);
+    text.back() = '}';
+    CHECK(contains(input_error([&] { parse_ordered_json(text, "c.json"); }),
+                   "c.json: found an object of more than 10000 keys"));
+    CHECK(parse_json(text, "c.json").size() == 10'001);
 }

@@ -2,6 +2,8 @@
 
 #include "model/io/mapped_file.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "tests/support/doctest.h"
@@ -23,6 +25,8 @@ TEST_CASE("MappedFile: an absent file, an empty file and a folder are refused by
     CHECK(contains(input_error([&] { MappedFile(folder / "none"); }), "none: cannot be opened"));
     CHECK(contains(input_error([&] { MappedFile(folder / "empty"); }), "empty: is empty"));
     CHECK(contains(input_error([&] { MappedFile(folder.path()); }), "is not a regular file"));
+    REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);  // nobody ever writes to it
+    CHECK(contains(input_error([&] { MappedFile(folder / "pipe"); }), "is not a regular file"));
 }
 
 TEST_CASE("forget: bytes that were given back read the same again") {

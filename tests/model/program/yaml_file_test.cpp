@@ -32,5 +32,5 @@ TEST_CASE("read_yaml_file: entries in the file's order with their lines, scalars
 
 TEST_CASE("read_yaml_file: a file that cannot be read is named") {
     CHECK_THROWS_WITH_AS(read_yaml_file("/no/such.yaml"),
-                         "/no/such.yaml: cannot be opened, expected a YAML file", InputError);
+                         "/no/such.yaml: cannot be opened: No such file or directory", InputError);
 }

@@ -105,6 +105,8 @@ TEST_CASE("tokenizer.json: contradictions between ids are refused") {
     CHECK(complaint_with("/added_tokens/2/content", "") != "");
     CHECK(complaint("{}") != "");
     CHECK(complaint("[]") == ": found [], expected an object");
+    CHECK(complaint_with("/model/byte_fallback", "yes")
+              .starts_with(": model: byte_fallback: found \"yes\""));
 }
 
 TEST_CASE("tokenizer.json: a template's ids surround the text") {

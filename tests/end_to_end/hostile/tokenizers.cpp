@@ -204,10 +204,13 @@ void Cases::steps() {
     with("a template of an unknown token", "post_processor|<s>", "post_processor",
          {{"type", "TemplateProcessing"},
           {"single", Json::array({{{"SpecialToken", {{"id", "<s>"}}}}, text})}});
-    with("a template of an id beyond the vocabulary", "expected", "post_processor",
-         {{"type", "TemplateProcessing"},
-          {"single", Json::array({{{"SpecialToken", {{"id", "<s>"}}}}, text})},
-          {"special_tokens", {{"<s>", {{"ids", {1'000'000}}}}}}});
+    Json beyond = right_;  // without a configuration, which would have the last word
+    beyond["post_processor"] = {
+        {"type", "TemplateProcessing"},
+        {"single", Json::array({{{"SpecialToken", {{"id", "<s>"}}}}, text})},
+        {"special_tokens", {{"<s>", {{"ids", {1'000'000}}}}}}};
+    folder("a template of an id beyond the vocabulary", "post_processor|1000000",
+           {{"tokenizer.json", beyond.dump()}});
     change("byte_fallback without its bytes", "expected",
            [](Json& json) { json["model"]["byte_fallback"] = true; });
 }

@@ -200,7 +200,7 @@ TEST_CASE("Flags: a mistake in the file is told with file and line") {
     CHECK(yaml_complaint("a: 1\n---\nb: 2\n").find("found 2 YAML documents") != std::string::npos);
     CHECK(yaml_complaint("config: other.yaml\n").find("cannot name another") != std::string::npos);
     CHECK(complaint({"--config", "/no/such/file"}).find("/no/such/file: cannot be opened") == 0);
-    CHECK(complaint({"--config", "/tmp"}).find("/tmp: a folder") == 0);
+    CHECK(complaint({"--config", "/tmp"}).find("/tmp: found a folder") == 0);
     CHECK(yaml_complaint("").empty());
 }
 

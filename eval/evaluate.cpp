@@ -65,7 +65,7 @@ Json run(const EvaluateOptions& options) {
     ENSURE_INPUT(tokenizer.vocab_size() <= config.vocab_size, folder.path.string(),
                  "its tokenizer has {} tokens, its model a vocabulary of {}",
                  tokenizer.vocab_size(), config.vocab_size);
-    const ParameterTable table(config);
+    const ParameterTable table = parameter_table<T>(folder);
     ParameterStore<T> store(table);
     store.allocate(Role::weight);
     load_weights(folder, store);

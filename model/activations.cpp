@@ -7,6 +7,7 @@
 #include "kernels/matmul/matmul.h"
 #include "kernels/normalization/layernorm.h"
 #include "kernels/normalization/rmsnorm.h"
+#include "kernels/quantize/quantized_matmul.h"
 
 namespace {
 
@@ -33,7 +34,7 @@ public:
         const int64_t logits = logit_rows(config_, limits_) * config_.vocab_size;
         visit_(a.logits, "logits", logits, head, head);
         visit_(a.scratch, "scratch", scratch_bytes(),
-               matmul_scratch_bytes<T>() > 0 ? phases_.embed() : head,
+               product_scratch_bytes() > 0 ? phases_.embed() : head,
                limits_.backward ? phases_.last() : head);
         if (limits_.backward) visit_backward(a, logits);
     }
@@ -86,15 +87,20 @@ private:
         visit_(a.grad_mlp, "grad_mlp", n * config_.intermediate, head + 1, last);
     }
 
+    int64_t product_scratch_bytes() const {
+        return std::max(matmul_scratch_bytes<T>(),
+                        limits_.quantized ? quantized_matmul_scratch_bytes() : int64_t{0});
+    }
+
     int64_t scratch_bytes() const {
-        if (!limits_.backward) return matmul_scratch_bytes<T>();
+        if (!limits_.backward) return product_scratch_bytes();
         const int64_t element = sizeof(Accumulator<T>);
         const int64_t widest =
             std::max<int64_t>({config_.hidden, config_.queries() + 2 * config_.keys(),
                                config_.intermediate * int64_t{2}});
         const int norm_width = std::max(config_.hidden, config_.head_dim);
         return std::max(
-            {matmul_scratch_bytes<T>(), bias_gradient_scratch_bytes(widest, element),
+            {product_scratch_bytes(), bias_gradient_scratch_bytes(widest, element),
              layernorm_backward_scratch_bytes(norm_width, element),
              rmsnorm_backward_scratch_bytes(norm_width, element),
              attention_backward_scratch_bytes(Device::cpu, limits_.longest_row, config_.num_heads,

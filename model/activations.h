@@ -16,6 +16,7 @@ struct BatchLimits {
     int64_t positions = 0;    // with a cache: of the rows it holds; 0: longest_row
     bool backward = false;    // keep what the backward pass reads
     bool dropout = false;
+    bool quantized = false;  // some weights are
 };
 
 template <typename T>

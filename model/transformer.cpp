@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "kernels/attention/attention.h"
 #include "kernels/core/check.h"
@@ -15,11 +16,20 @@
 #include "kernels/nonlinearity/swiglu.h"
 #include "kernels/normalization/layernorm.h"
 #include "kernels/normalization/rmsnorm.h"
+#include "kernels/quantize/quantized_matmul.h"
 #include "kernels/rope/rope.h"
 
 namespace {
 std::unique_ptr<const MemoryPlan> owned(MemoryPlan plan) {
     return std::make_unique<const MemoryPlan>(std::move(plan));
+}
+
+template <typename T>
+BatchLimits with_weights_of(const ParameterTable& table, BatchLimits limits) {
+    ENSURE((std::is_same_v<T, float>) || !table.any_quantized(),
+           "transformer: quantised weights, expected none: they are multiplied in fp32");
+    limits.quantized = table.any_quantized();
+    return limits;
 }
 }  // namespace
 
@@ -28,12 +38,12 @@ Transformer<T>::Transformer(const ModelConfig& config, ParameterStore<T>& store,
                             const BatchLimits& limits, StreamView stream)
     : config_(config),
       store_(store),
-      limits_(limits),
+      limits_(with_weights_of<T>(store.table(), limits)),
       stream_(stream),
       layout_(decoder_layout(config, store.table())),
-      plan_(owned(plan_activations<T>(config, limits))),
+      plan_(owned(plan_activations<T>(config, limits_))),
       arena_(*plan_, stream.device, "activations"),
-      activations_(activations_in<T>(arena_, config, limits)),
+      activations_(activations_in<T>(arena_, config, limits_)),
       rope_(config.positions == Positions::rope
                 ? rope_table<Real>(config, std::max(limits.positions, limits.longest_row))
                 : RopeTable<Real>{}) {}
@@ -63,10 +73,27 @@ void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, 
 template <typename T>
 void Transformer<T>::embed() {
     T* out = block(0).residual;
+    std::span<const int32_t> tokens = batch_.tokens;
+    const T* table = nullptr;
+    std::vector<int32_t> places;  // of a quantised table's rows, once they lie in `out`
+    if (!store_.table()[layout_.token_embedding].quantized) {
+        table = weight(layout_.token_embedding);
+    } else if constexpr (std::is_same_v<T, float>) {
+        quantized_rows({.out = out,
+                        .rows = batch_.tokens.data(),
+                        .table = store_.quantized(layout_.token_embedding),
+                        .count = batch_.num_tokens(),
+                        .channels = config_.hidden},
+                       stream_);
+        places.resize(tokens.size());
+        std::iota(places.begin(), places.end(), 0);
+        tokens = places;
+        table = out;
+    }
     embedding_forward(EmbeddingForward<T>{.out = out,
-                                          .tokens = batch_.tokens.data(),
+                                          .tokens = tokens.data(),
                                           .positions = batch_.positions.data(),
-                                          .token_table = weight(layout_.token_embedding),
+                                          .token_table = table,
                                           .position_table = weight(layout_.position_embedding),
                                           .rows = batch_.num_tokens(),
                                           .channels = config_.hidden},
@@ -295,8 +322,20 @@ void Transformer<T>::drop(T* out, const T* input, uint32_t site) {
 
 template <typename T>
 void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
+    const T* normed = activations_.final_normed + first * config_.hidden;
+    if constexpr (std::is_same_v<T, float>) {
+        if (store_.table()[layout_.head].quantized)
+            return quantized_matmul({.out = out,
+                                     .a = normed,
+                                     .b = store_.quantized(layout_.head),
+                                     .scratch = activations_.scratch,
+                                     .m = count,
+                                     .n = config_.vocab_size,
+                                     .k = config_.hidden},
+                                    stream_);
+    }
     matmul(Matmul<T, Real>{.out = out,
-                           .a = activations_.final_normed + first * config_.hidden,
+                           .a = normed,
                            .b = weight(layout_.head),
                            .scratch = activations_.scratch,
                            .m = count,

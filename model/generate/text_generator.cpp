@@ -17,7 +17,7 @@ struct TextGenerator::Engine {
 template <typename T>
 struct TextGenerator::EngineOf final : TextGenerator::Engine {
     explicit EngineOf(const ModelFolder& folder)
-        : config(folder.config), table(folder.config), store(table) {
+        : config(folder.config), table(parameter_table<T>(folder)), store(table) {
         store.allocate(Role::weight);
         load_weights(folder, store);
     }

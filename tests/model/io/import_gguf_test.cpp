@@ -70,7 +70,7 @@ void check_weights_survive(const std::string& name) {
     expected.initializer_range = model.config.initializer_range;  // GGUF does not say
     if (name == "mistral") expected.model_type = "llama";         // one architecture in GGUF
     CHECK(model.config == expected);
-    write_imported_weights(model, TensorType::f32, written.folder / "model.safetensors");
+    write_imported_weights(model, {TensorType::f32}, written.folder / "model.safetensors");
     const std::string found = get(written.folder / "model.safetensors");
     const bool same = found == get(golden_folder(name) / "model.safetensors");
     CHECK(same);

@@ -31,7 +31,7 @@ public:
         visit_(a.final_mean, "final_mean", layer_norm() ? n : 0, head, head);
         visit_(a.final_rstd, "final_rstd", n, head, head);
         visit_(a.final_normed, "final_normed", n * config_.hidden, head, head);
-        const int64_t logits = logit_rows(config_, limits_) * config_.vocab_size;
+        const int64_t logits = limits_.head ? logit_rows(config_, limits_) * config_.vocab_size : 0;
         visit_(a.logits, "logits", logits, head, head);
         visit_(a.scratch, "scratch", scratch_bytes(),
                product_scratch_bytes() > 0 ? phases_.embed() : head,

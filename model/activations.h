@@ -17,6 +17,7 @@ struct BatchLimits {
     bool backward = false;    // keep what the backward pass reads
     bool dropout = false;
     bool quantized = false;  // some weights are
+    bool head = true;        // log-probabilities are asked for
 };
 
 template <typename T>

@@ -347,6 +347,7 @@ void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
 
 template <typename T>
 void Transformer<T>::head(const Real* grad_logprob, Real* logprob) {
+    ENSURE(limits_.head, "transformer: head() was not planned for");
     const Targets targets = targets_of(batch_);
     // As few chunks as fit, all of nearly one size: a short last one would waste its products.
     const int64_t tokens = batch_.num_tokens(), most = logit_rows(config_, limits_);

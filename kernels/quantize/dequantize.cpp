@@ -40,6 +40,17 @@ void expand_all(std::span<const std::byte> bytes, float* out) {
     }
 }
 
+bool is_finite(uint16_t half) { return (half & 0x7c00u) != 0x7c00u; }
+
+// A finite half times the integers of a block stays far below the largest float.
+template <typename Block>
+bool is_finite(const Block& block) {
+    if constexpr (requires { block.minimum; })
+        return is_finite(block.scale) && is_finite(block.minimum);
+    else
+        return is_finite(block.scale);
+}
+
 // Types without blocks: each weight is Stored.
 template <typename Stored, typename Convert>
 void convert_all(std::span<const std::byte> bytes, float* out, const Convert& convert) {
@@ -70,4 +81,14 @@ void dequantize(BlockType type, std::span<const std::byte> bytes, std::span<floa
     if (type == BlockType::bf16)
         convert_all<bf16>(bytes, out.data(),
                           [](bf16 weight) { return static_cast<float>(weight); });
+}
+
+std::optional<int64_t> find_bad_block(BlockType type, std::span<const std::byte> bytes) {
+    std::optional<int64_t> bad;
+    with_block(type, [&]<typename Block>(Block) {
+        for (size_t at = 0; at < bytes.size() && !bad; at += sizeof(Block))
+            if (!is_finite(*reinterpret_cast<const Block*>(bytes.data() + at)))
+                bad = static_cast<int64_t>(at / sizeof(Block));
+    });
+    return bad;
 }

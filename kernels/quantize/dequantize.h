@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 enum class BlockType { f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k };
@@ -78,3 +79,7 @@ static_assert(sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_0) == 18 && sizeof(Block
 // Writes the weights of whole blocks: out.size() / values_per_block(type) of them lie at `bytes`,
 // which need not be aligned. Sizes that do not fit are an Error.
 void dequantize(BlockType type, std::span<const std::byte> bytes, std::span<float> out);
+
+// The first block, of a type of blocks, with a scale or minimum that is not finite: its weights
+// are not either, and those of all others are.
+std::optional<int64_t> find_bad_block(BlockType type, std::span<const std::byte> bytes);

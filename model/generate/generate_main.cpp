@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
 #include "model/generate/chat.h"
@@ -59,15 +58,6 @@ void add_flags(Flags& flags, Arguments& args) {
     add_common_flags(flags, args.common);
 }
 
-void print_json(const GeneratedText& row, const std::string& prompt) {
-    const nlohmann::ordered_json line = {{"prompt", prompt},
-                                         {"text", row.text},
-                                         {"tokens", row.tokens},
-                                         {"finish_reason", row.finish_reason}};
-    // Bytes that are no UTF-8 become U+FFFD: JSON has no other way to say them.
-    fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 void check(const Flags& flags, const Arguments& args) {
     ENSURE_INPUT(flags.given("model"), "--model", "is required");
     ENSURE_INPUT(flags.given("prompt") + flags.given("prompt_file") + args.chat == 1, "--prompt",
@@ -93,7 +83,7 @@ void continue_prompt(const Arguments& args, const std::string& prompt, TextGener
         std::fflush(stdout);
     };
     for (const auto& row : generator.generate(prompt, args.text, streams ? show : OnText()))
-        json ? print_json(row, prompt) : fmt::print("{}\n", streams ? "" : row.text);
+        fmt::print("{}\n", json ? to_json(row, prompt) : streams ? "" : row.text);
 }
 
 int body(int argc, char** argv) {

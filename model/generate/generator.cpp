@@ -12,7 +12,7 @@ constexpr int64_t kPrefillTokens = 512;
 constexpr int64_t kFirstCapacity = 256;
 
 BatchLimits limits_for(int64_t piece, int64_t max_tokens, int rows) {
-    return {.tokens = piece * rows, .longest_row = piece, .positions = max_tokens};
+    return {.tokens = piece * rows, .longest_row = piece, .positions = max_tokens, .head = false};
 }
 
 // The rows of one call as they grow.

@@ -143,18 +143,12 @@ void copy_tensor(const Origin& origin, std::span<Element> out) {
         stored, is_finite(stored) ? " that its type in memory can hold" : "", bad));
 }
 
-void check_weights(const Origin& origin, const Parameter& parameter) {
-    const int64_t columns = quantized_shape(parameter).columns;
-    const auto bad = find_bad_weight(*origin.blocks, columns, origin.tensor->bytes);
-    ENSURE_INPUT(!bad, origin.where(), "weight {} is {}, expected finite weights", bad->index,
-                 bad->value);
-}
-
 template <typename T>
 void copy_blocks(const Origin& origin, int index, ParameterStore<T>& store) {
     const Parameter& parameter = store.table()[index];
     const std::span<const std::byte> bytes = origin.tensor->bytes;
-    check_weights(origin, parameter);
+    const auto bad = find_bad_block(*origin.blocks, bytes);
+    ENSURE_INPUT(!bad, origin.where(), "block {} has a scale that is not finite", *bad);
     if (parameter.quantized) {
         const auto out = store.allocate_quantized(index, *origin.blocks);
         std::copy(bytes.begin(), bytes.end(), out.begin());

@@ -58,7 +58,6 @@ public:
     }
 
     std::vector<int64_t> blocks_shape() const { return {rows_, row_bytes_}; }
-    int64_t columns() const { return columns_; }
 
 private:
     int64_t stored_row(int64_t row) const {
@@ -129,9 +128,9 @@ bool stays_quantized(const ForeignTensor& tensor, const WeightForm& form) {
 TensorToWrite blocks_to_write(const ImportedModel& model, const Parameter& parameter,
                               const ForeignTensor& tensor) {
     const auto reader = std::make_shared<WeightReader>(tensor, parameter, model.config.head_dim);
-    const auto bad = find_bad_weight(tensor.type, reader->columns(), tensor.bytes);
-    ENSURE_INPUT(!bad, model.source + ": " + tensor.name,
-                 "weight {} is {}, expected finite weights", bad->index, bad->value);
+    const auto bad = find_bad_block(tensor.type, tensor.bytes);
+    ENSURE_INPUT(!bad, model.source + ": " + tensor.name, "block {} has a scale that is not finite",
+                 *bad);
     return {.name = quantized_name(parameter.name, tensor.type),
             .type = TensorType::u8,
             .shape = reader->blocks_shape(),

@@ -35,11 +35,3 @@ QuantizedShape quantized_shape(const Parameter& parameter);
 template <typename T>
 void dequantize_parameter(const Parameter& parameter, BlockType type,
                           std::span<const std::byte> bytes, std::span<T> out);
-
-// The first weight that is not finite, counted along the rows; empty if all are.
-struct BadWeight {
-    int64_t index;
-    float value;
-};
-std::optional<BadWeight> find_bad_weight(BlockType type, int64_t columns,
-                                         std::span<const std::byte> bytes);

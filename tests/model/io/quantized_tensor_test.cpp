@@ -206,7 +206,7 @@ TEST_CASE("quantised weights: names, shapes, types and values that are wrong are
     told(complaint("model.norm.weight.Q8_0", TensorType::u8, {1, 68}, 1, "model.norm.weight"),
          "found Q8_0 blocks, expected a vector");
     told(complaint(down + ".Q8_0", TensorType::u8, {64, 3 * 34}, 0x7c),
-         "weight 0 is nan, expected finite weights");
+         "block 0 has a scale that is not finite");
 }
 
 TEST_CASE("quantised weights: names of blocks, and of anything else") {

@@ -24,6 +24,8 @@ public:
         const int64_t n = limits_.tokens;
         a.blocks.resize(static_cast<size_t>(config_.num_layers));
         visit_(a.branch, "branch", n * config_.hidden, phases_.embed(), phases_.head());
+        visit_(a.mlp_activated, "mlp_activated", n * config_.intermediate, phases_.forward(0),
+               limits_.backward ? phases_.last() : phases_.head());
         for (int layer = 0; layer < config_.num_layers; ++layer)
             visit_block(a.blocks[static_cast<size_t>(layer)], layer);
         const int head = phases_.head();
@@ -71,7 +73,6 @@ private:
         add(b.mlp_rstd, "mlp_rstd", n);
         add(b.mlp_normed, "mlp_normed", n * hidden);
         add(b.mlp_in, "mlp_in", n * config_.intermediate * (gated ? 2 : 1));
-        add(b.mlp_activated, "mlp_activated", n * config_.intermediate);
     }
 
     void visit_backward(Activations<T>& a, int64_t logits) {

@@ -38,13 +38,13 @@ struct BlockActivations {
     Accumulator<T>* mlp_rstd = nullptr;        // [N]
     T* mlp_normed = nullptr;                   // [N, C]
     T* mlp_in = nullptr;                       // [N, I], or gate and up [N, 2I]
-    T* mlp_activated = nullptr;                // [N, I]
 };
 
 template <typename T>
 struct Activations {
     std::vector<BlockActivations<T>> blocks;
     T* branch = nullptr;                   // [N, C]  what a branch adds to the residual
+    T* mlp_activated = nullptr;            // [N, I]  of one block at a time: computed again backward
     T* last_residual = nullptr;            // [N, C]
     Accumulator<T>* final_mean = nullptr;  // [N]
     Accumulator<T>* final_rstd = nullptr;  // [N]

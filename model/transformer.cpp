@@ -276,6 +276,24 @@ void Transformer<T>::append(KvCache<T>& cache, int layer, const AttentionForward
     }
 }
 
+// The MLP's nonlinearity, forward and once more backward: an intermediate of every block costs more
+// memory than its second computation costs time.
+template <typename T>
+void Transformer<T>::activate(int layer) {
+    const int64_t rows = batch_.num_tokens();
+    if (config_.activation == Activation::swiglu)
+        swiglu_forward(SwigluForward<T>{.out = activations_.mlp_activated,
+                                        .gate_up = block(layer).mlp_in,
+                                        .rows = rows,
+                                        .channels = config_.intermediate},
+                       stream_);
+    else
+        gelu_forward(GeluForward<T>{.out = activations_.mlp_activated,
+                                    .input = block(layer).mlp_in,
+                                    .count = rows * config_.intermediate},
+                     stream_);
+}
+
 template <typename T>
 void Transformer<T>::mlp_branch(int layer) {
     BlockActivations<T>& b = block(layer);
@@ -285,20 +303,10 @@ void Transformer<T>::mlp_branch(int layer) {
         store_, layout(layer).mlp_in,
         {.out = b.mlp_in, .input = b.mlp_normed, .scratch = activations_.scratch, .rows = rows},
         stream_);
-    if (config_.activation == Activation::swiglu)
-        swiglu_forward(SwigluForward<T>{.out = b.mlp_activated,
-                                        .gate_up = b.mlp_in,
-                                        .rows = rows,
-                                        .channels = config_.intermediate},
-                       stream_);
-    else
-        gelu_forward(
-            GeluForward<T>{
-                .out = b.mlp_activated, .input = b.mlp_in, .count = rows * config_.intermediate},
-            stream_);
+    activate(layer);
     linear_forward(store_, layout(layer).mlp_out,
                    {.out = activations_.branch,
-                    .input = b.mlp_activated,
+                    .input = activations_.mlp_activated,
                     .scratch = activations_.scratch,
                     .rows = rows},
                    stream_);

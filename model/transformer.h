@@ -79,6 +79,7 @@ private:
     void embed();
     void attention_branch(int layer, KvCache<T>* cache);
     void mlp_branch(int layer);
+    void activate(int layer);
     void normalise_queries_and_keys(int layer);
     void rotate(T* qkv, bool inverse);
     void attend(int layer, KvCache<T>* cache);

@@ -43,9 +43,9 @@ struct BlockActivations {
 template <typename T>
 struct Activations {
     std::vector<BlockActivations<T>> blocks;
-    T* branch = nullptr;                   // [N, C]  what a branch adds to the residual
-    T* mlp_activated = nullptr;            // [N, I]  of one block at a time: computed again backward
-    T* last_residual = nullptr;            // [N, C]
+    T* branch = nullptr;         // [N, C]  what a branch adds to the residual
+    T* mlp_activated = nullptr;  // [N, I]  of one block at a time: computed again backward
+    T* last_residual = nullptr;  // [N, C]
     Accumulator<T>* final_mean = nullptr;  // [N]
     Accumulator<T>* final_rstd = nullptr;  // [N]
     T* final_normed = nullptr;             // [N, C]

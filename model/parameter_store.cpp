@@ -1,6 +1,9 @@
 #include "model/parameter_store.h"
 
+#include <cstring>
+
 #include "kernels/core/check.h"
+#include "kernels/core/parallel.h"
 
 const char* name_of(Role role) {
     static constexpr const char* kNames[kNumRoles] = {"weight", "gradient", "master", "moment1",
@@ -15,6 +18,15 @@ void ParameterStore<T>::allocate(Role role) {
     buffers_[static_cast<size_t>(role)] =
         Buffer<std::byte>(Device::cpu, table_->total_elements() * static_cast<int64_t>(element),
                           fmt::format("parameters, role {}", name_of(role)).c_str());
+}
+
+template <typename T>
+void ParameterStore<T>::set_to_zero(Role role) {
+    require(role);
+    const Buffer<std::byte>& buffer = buffers_[static_cast<size_t>(role)];
+    parallel_for(buffer.bytes(), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
+        std::memset(buffer.data() + begin, 0, static_cast<size_t>(end - begin));
+    });
 }
 
 template <typename T>

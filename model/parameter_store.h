@@ -43,6 +43,8 @@ public:
     std::span<Accumulator<T>> all(Role role);  // any role but weight
     std::span<const Accumulator<T>> all(Role role) const;
 
+    void set_to_zero(Role role);
+
     // One parameter's elements. An Error if it is quantised.
     T* weight(int parameter) { return weights().data() + offset(parameter); }
     const T* weight(int parameter) const { return weights().data() + offset(parameter); }

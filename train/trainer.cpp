@@ -134,8 +134,7 @@ auto Trainer<T>::train_step() -> StepResult {
 template <typename T>
 double Trainer<T>::accumulate_gradients(const GlobalBatch& global) {
     using Real = Accumulator<T>;
-    auto gradients = store_.all(Role::gradient);
-    std::fill(gradients.begin(), gradients.end(), Real{0});
+    store_.set_to_zero(Role::gradient);
     double loss = 0.0;
     for (const Batch& batch : global.micro_batches) {
         const Targets targets = targets_of(batch);

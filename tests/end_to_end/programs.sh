@@ -236,6 +236,12 @@ stops() {
     case $(sed 's/.*"text"://' <<<"$text") in *.*) echo "$text"; return 1 ;; esac
 }
 check "generate --stop ends before the text it names" stops
+stops_at_a_comma() {
+    local text
+    text=$(generate --temperature 0 --stop 'never, ever' --stop . --output json) &&
+        same "$text" "$(generate --temperature 0 --stop . --output json)"
+}
+check "generate --stop takes a text with a comma whole" stops_at_a_comma
 prompt_file() {
     printf 'the sea' >prompt.txt
     same "$("$bin/generate" --model base --threads 1 --max_new_tokens 24 --temperature 0 \

@@ -146,6 +146,10 @@ def main():
         cases.append({"text": text, "ids": expected})
         pieces.update(piece for piece, _ in cut.pre_tokenize_str(text))
 
+    for text in MISSING:
+        pieces.update("".join(character for character in piece if character in ids)
+                      for piece, _ in cut.pre_tokenize_str(text))
+
     parts = {piece[i:j] for piece in pieces for i in range(len(piece))
              for j in range(i + 1, len(piece) + 1)}
     merges = [merge for merge in merges if merge.replace(" ", "") in parts]

@@ -8,6 +8,7 @@
 #include "kernels/core/check.h"
 #include "model/io/hugging_face.h"
 #include "model/program/progress.h"
+#include "model/program/say.h"
 
 namespace {
 
@@ -81,6 +82,7 @@ Json run(const EvaluateOptions& options) {
             perplexity(model, text, [&](int64_t done) { progress.update(done); });
         results[suite.name][suite.data.string()] = perplexity_json(result, text);
     }
+    say_note(tokenizer.dropped_text());
     return {{"model", folder.path.string()},
             {"precision", options.precision},
             {"max_length", max_length},

@@ -13,7 +13,6 @@
 struct BatchLimits {
     int64_t tokens = 0;       // N of the largest micro-batch
     int64_t longest_row = 0;  // tokens
-    int64_t positions = 0;    // with a cache: of the rows it holds; 0: longest_row
     bool backward = false;    // keep what the backward pass reads
     bool dropout = false;
     bool quantized = false;  // some weights are

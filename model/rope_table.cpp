@@ -1,5 +1,6 @@
 #include "model/rope_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -24,19 +25,20 @@ std::vector<double> rope_inverse_frequencies(const ModelConfig& config) {
 }
 
 template <typename Real>
-RopeTable<Real> rope_table(const ModelConfig& config, int64_t positions) {
-    const auto frequencies = rope_inverse_frequencies(config);
-    RopeTable<Real> table;
-    for (int64_t position = 0; position < positions; ++position) {
-        for (const double frequency : frequencies) {
-            table.cos.push_back(
-                static_cast<Real>(std::cos(static_cast<double>(position) * frequency)));
-            table.sin.push_back(
-                static_cast<Real>(std::sin(static_cast<double>(position) * frequency)));
+void RopeTable<Real>::cover(int64_t positions) {
+    if (positions <= positions_) return;
+    // Twice as many: a text that grows token by token is to pay for each of them once.
+    positions = std::max(positions, 2 * positions_);
+    cos_.reserve(static_cast<size_t>(positions) * frequencies_.size());
+    sin_.reserve(static_cast<size_t>(positions) * frequencies_.size());
+    for (; positions_ < positions; ++positions_) {
+        for (const double frequency : frequencies_) {
+            const double angle = static_cast<double>(positions_) * frequency;
+            cos_.push_back(static_cast<Real>(std::cos(angle)));
+            sin_.push_back(static_cast<Real>(std::sin(angle)));
         }
     }
-    return table;
 }
 
-template RopeTable<float> rope_table(const ModelConfig&, int64_t);
-template RopeTable<double> rope_table(const ModelConfig&, int64_t);
+template class RopeTable<float>;
+template class RopeTable<double>;

@@ -44,9 +44,7 @@ Transformer<T>::Transformer(const ModelConfig& config, ParameterStore<T>& store,
       plan_(owned(plan_activations<T>(config, limits_))),
       arena_(*plan_, stream.device, "activations"),
       activations_(activations_in<T>(arena_, config, limits_)),
-      rope_(config.positions == Positions::rope
-                ? rope_table<Real>(config, std::max(limits.positions, limits.longest_row))
-                : RopeTable<Real>{}) {}
+      rope_(config.positions == Positions::rope ? RopeTable<Real>(config) : RopeTable<Real>()) {}
 
 template <typename T>
 void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, KvCache<T>* cache) {
@@ -59,6 +57,9 @@ void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, 
         for (int r = 0; r < batch.num_rows(); ++r)
             for (int32_t n = batch.row_starts[r]; n < batch.row_starts[r + 1]; ++n)
                 batch_.positions[n] += cache->counts()[r];
+    const auto& positions = batch_.positions;
+    if (config_.positions == Positions::rope && !positions.empty())
+        rope_.cover(*std::max_element(positions.begin(), positions.end()) + 1);
     embed();
     for (int layer = 0; layer < config_.num_layers; ++layer) {
         attention_branch(layer, cache);
@@ -211,8 +212,8 @@ void Transformer<T>::normalise_queries_and_keys(int layer) {
 template <typename T>
 void Transformer<T>::rotate(T* qkv, bool inverse) {
     rope(Rope<T>{.data = qkv,
-                 .cos = rope_.cos.data(),
-                 .sin = rope_.sin.data(),
+                 .cos = rope_.cos(),
+                 .sin = rope_.sin(),
                  .positions = batch_.positions.data(),
                  .rows = batch_.num_tokens(),
                  .heads = config_.num_heads + config_.num_kv_heads,

@@ -169,7 +169,10 @@ void save_checkpoint(const ModelConfig& config, const ParameterStore<T>& store,
     fs::remove_all(final_path);
     AtomicFolder folder(final_path);
     save_model(config, store,
-               {.folder = folder.path(), .type = args.type, .tokenizer_from = args.tokenizer_from});
+               {.folder = folder.path(),
+                .type = args.type,
+                .tokenizer_from = args.tokenizer_from,
+                .chat_jinja = args.chat_jinja});
     write_safetensors(folder.path() / kOptimizerFile,
                       optimizer_tensors(store, args.type != TensorType::f32));
     write_file(folder.path() / kStateFile, state_json(state));

@@ -9,6 +9,7 @@
 #include "model/io/sha256.h"
 #include "model/parameters.h"
 #include "model/program/memory.h"
+#include "model/program/say.h"
 
 namespace fs = std::filesystem;
 
@@ -123,6 +124,7 @@ void read_data(Preparation& out) {
         if (const fs::path file = out.tokenizer_folder / name; fs::is_regular_file(file))
             out.input_hashes[file.string()] = sha256_of_file(file);
     const CorpusOptions corpus = corpus_options(out);
+    if (corpus.chat) out.chat_jinja = corpus.chat->jinja_beside(out.tokenizer_folder);
     out.corpus = read_corpus(options.train_data, "--train_data", tokenizer, corpus);
     ensure_trainable(out.corpus, options.train_data, "--train_data");
     ensure_template_used(out);
@@ -143,6 +145,7 @@ void read_data(Preparation& out) {
     for (const std::string& path : options.train_data)
         for (const fs::path& file : files_of(path, "--train_data"))
             out.input_hashes[file.string()] = sha256_of_file(file);
+    say_note(tokenizer.dropped_text());
     split_off_eval(out);
     out.loader = {.batch_size = options.per_device_train_batch_size,
                   .accumulation = options.gradient_accumulation_steps,

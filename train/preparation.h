@@ -25,6 +25,7 @@ struct Preparation {
     TrainOptions options;
     std::filesystem::path model_folder;      // empty with --init
     std::filesystem::path tokenizer_folder;  // its files are copied into what is written
+    std::string chat_jinja;                  // and this as their chat template; empty: their own
     ModelConfig config;
     TensorType save_type = TensorType::f32;
     Corpus corpus;

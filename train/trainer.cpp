@@ -269,6 +269,7 @@ void Trainer<T>::save() {
         {.folder = folder_->path(),
          .type = prepared_.save_type,
          .tokenizer_from = prepared_.tokenizer_folder,
+         .chat_jinja = prepared_.chat_jinja,
          .keep = options_.save_total_limit,
          .keep_step = options_.load_best_model_at_end ? state_.best_step : std::nullopt});
 }
@@ -280,7 +281,8 @@ void Trainer<T>::finish() {
     save_model(prepared_.config, store_,
                {.folder = folder_->path(),
                 .type = prepared_.save_type,
-                .tokenizer_from = prepared_.tokenizer_folder});
+                .tokenizer_from = prepared_.tokenizer_folder,
+                .chat_jinja = prepared_.chat_jinja});
     folder_->finish(state_);
 }
 

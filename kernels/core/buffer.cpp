@@ -15,8 +15,8 @@ constexpr int64_t kCacheLine = 64;
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
 // Large buffers ask for huge pages: a product that walks down a column of [T, V] otherwise needs an
-// entry of the TLB for every element. Their pages are handed back at once, so that each is zero when
-// it is first touched, by the thread that needs it, and takes no memory before.
+// entry of the TLB for every element. Their pages are handed back at once, so that each is zero
+// when it is first touched, by the thread that needs it, and takes no memory before.
 void* host_allocate(int64_t bytes, const char* what) {
     const bool large = bytes >= 8 * kHugePage;
     const int64_t alignment = large ? kHugePage : kCacheLine;

@@ -48,6 +48,7 @@ struct SaveModel {
     std::filesystem::path folder;          // made if it is not there
     TensorType type = TensorType::f32;     // f32, bf16 or f16
     std::filesystem::path tokenizer_from;  // its tokenizer's files are copied; empty: none
+    std::string chat_jinja = {};           // chat_template.jinja in place of theirs; empty: theirs
     int64_t max_shard_bytes = int64_t{50'000'000'000};  // transformers' default
 };
 

@@ -115,6 +115,7 @@ Tokenizer::Tokenizer(const TokenizerFiles& files)
       pad_(files.pad),
       prefix_(files.prefix),
       suffix_(files.suffix),
+      dropped_(std::make_shared<std::array<std::atomic<bool>, 256>>()),
       identity_(next_identity()) {
     set_tokens(files);
     for (const Merge& merge : files.merges)
@@ -239,13 +240,23 @@ void Tokenizer::merge_piece(std::string_view piece, std::vector<int32_t>& out) c
     } else {
         for (const char c : piece) {
             const auto byte = static_cast<uint8_t>(c);
-            ENSURE_INPUT(byte_id_[byte] >= 0, source_,
-                         "the vocabulary has no token for byte 0x{:02X}", byte);
-            ids.push_back(byte_id_[byte]);
+            if (byte_id_[byte] >= 0)
+                ids.push_back(byte_id_[byte]);
+            else
+                (*dropped_)[byte].store(true, std::memory_order_relaxed);
         }
     }
     merges_.merge(ids);
     out.insert(out.end(), ids.begin(), ids.end());
+}
+
+std::string Tokenizer::dropped_text() const {
+    std::string bytes;
+    for (size_t byte = 0; byte < dropped_->size(); ++byte)
+        if ((*dropped_)[byte]) bytes += fmt::format("{}0x{:02X}", bytes.empty() ? "" : ", ", byte);
+    if (bytes.empty()) return "";
+    return fmt::format("{}: no token for {}: such bytes were dropped from the text", source_,
+                       bytes);
 }
 
 const std::string& Tokenizer::token_bytes(int32_t id) const {

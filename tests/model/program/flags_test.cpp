@@ -11,6 +11,7 @@
 #include "model/program/version.h"
 #include "tests/support/captured_output.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -114,6 +115,29 @@ TEST_CASE("Flags: a list takes commas and repetition, and replaces the default")
     values.parse({"--train_data", "a,b", "--train_data=c"});
     CHECK(values.data == std::vector<std::string>{"a", "b", "c"});
     CHECK(complaint({"--train_data", "a,,b"}) == "--train_data: found an empty element in 'a,,b'");
+}
+
+TEST_CASE("Flags: a list of one each keeps its commas and takes repetition alone") {
+    std::vector<std::string> stops;
+    Flags flags("bin/test", "test");
+    flags.add("stop", stops, "Texts.").one_each("TEXT");
+    const auto parse = [&](std::vector<const char*> arguments) {
+        arguments.insert(arguments.begin(), "bin/test");
+        flags.parse(static_cast<int>(arguments.size()), arguments.data());
+        return stops;
+    };
+    CHECK(parse({"--stop", "a,b", "--stop=,", "--stop", "\n\n"}) ==
+          std::vector<std::string>{"a,b", ",", "\n\n"});
+    CHECK(input_error([&] {
+              parse({"--stop", ""});
+          }) == "--stop: found an empty text, expected at least one character");
+    const TemporaryFolder folder;
+    put(folder / "f.yaml", "stop: 'x, y'\n");
+    const std::string file = (folder / "f.yaml").string();
+    CHECK(parse({"--config", file.c_str()}) == std::vector<std::string>{"x, y"});
+    put(folder / "f.yaml", "stop: ['x, y', \"z\\n\"]\n");
+    CHECK(parse({"--config", file.c_str()}) == std::vector<std::string>{"x, y", "z\n"});
+    CHECK(contains(flags.help(), "--stop TEXT  "));
 }
 
 TEST_CASE("Flags: other tools' spellings are accepted or explained") {

@@ -83,18 +83,22 @@ fuzz() {
     return $failed
 }
 
-# Edges of the code count, not how often each was taken: thousands of inputs become dozens.
+# Edges of the code count, not how often each was taken, and of what runs found only inputs up to
+# 2 KiB: thousands become dozens that a repository can hold.
 minimise() {
     rm -rf "$work/seeds"
     "$build/fuzz_seeds" "$work/seeds" || exit 1
-    local name
+    local name found
     for name in "$@"; do
-        local new=$work/minimised/$name
-        rm -rf "$new" && mkdir -p "$new"
+        local new=$work/minimised/$name pool=$work/pool
+        rm -rf "$new" "$pool" && mkdir -p "$new" "$pool"
+        for found in "$work/corpus/$name" "tests/fuzz/"{corpus,crashers}"/$name"; do
+            [ ! -d "$found" ] || find "$found" -type f -size -2049c -exec cp -t "$pool" {} +
+        done
         "$build/fuzz_$name" -set_cover_merge=1 -use_counters=0 -max_len=$max_bytes \
-            -rss_limit_mb=1024 -timeout=300 -artifact_prefix="$work/" "$new" \
-            $(ls -d "$work/"{seeds,corpus}"/$name" "tests/fuzz/"{corpus,crashers}"/$name" 2>/dev/null) \
-            >"$work/$name.merge.log" 2>&1 || { tail -n 5 "$work/$name.merge.log" >&2; exit 1; }
+            -rss_limit_mb=1024 -timeout=300 -artifact_prefix="$work/" \
+            "$new" "$work/seeds/$name" "$pool" >"$work/$name.merge.log" 2>&1 ||
+            { tail -n 5 "$work/$name.merge.log" >&2; exit 1; }
         rm -rf "tests/fuzz/corpus/$name" && mkdir -p tests/fuzz/corpus
         cp -r "$new" "tests/fuzz/corpus/$name"
         echo "$name: $(ls "$new" | wc -l) inputs, $(cat "$new"/* | wc -c) bytes"

@@ -54,7 +54,7 @@ TEST_CASE("read_yaml_file: what stands behind the document ends the reading") {
         ": found more behind the first YAML document, expected one document";
     CHECK(complaint("a: 1\n---\nb: 2\n") == ":2" + expected);
     CHECK(complaint(", a") == ":1" + expected);  // yaml-cpp reads it as documents without end
-    CHECK(complaint("a: 1\n...\n]\n") == ":3" + expected);
+    CHECK(contains(complaint("a: 1\n...\n]\n"), ":3: not YAML"));
     CHECK(complaint("a: 1\n...\n").empty());
 }
 

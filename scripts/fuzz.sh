@@ -48,7 +48,7 @@ run() {
     mkdir -p "$work/corpus/$name" "tests/fuzz/crashers/$name"
     dictionary "$name" >"$work/$name.dict"
     "$build/fuzz_$name" -max_total_time="$seconds" -max_len=$max_bytes -rss_limit_mb=1024 \
-        -timeout=10 -print_final_stats=1 -dict="$work/$name.dict" \
+        -timeout=60 -report_slow_units=60 -print_final_stats=1 -dict="$work/$name.dict" \
         -artifact_prefix="tests/fuzz/crashers/$name/" ${FUZZ_FLAGS:-} \
         "$work/corpus/$name" $(ls -d "tests/fuzz/corpus/$name" "tests/fuzz/crashers/$name" 2>/dev/null) \
         >"$log" 2>&1 || status=$?

@@ -9,6 +9,7 @@
 #include "model/io/hugging_face.h"
 #include "model/program/progress.h"
 #include "model/program/say.h"
+#include "model/text/unicode.h"
 
 namespace {
 
@@ -27,6 +28,8 @@ Suite parse_suite(const std::string& argument) {
     ENSURE_INPUT(suite.name == "perplexity", "--suite", "{}, expected perplexity", suite.name);
     ENSURE_INPUT(std::filesystem::is_regular_file(suite.data), "--suite", "{} is no file",
                  suite.data.string());
+    ENSURE_INPUT(is_valid_utf8(suite.data.string()), "--suite",
+                 "the name {} is not UTF-8, expected one that JSON can hold", suite.data.string());
     return suite;
 }
 

@@ -41,21 +41,29 @@ std::string state_json(const TrainState& state) {
     return json.dump(2) + "\n";
 }
 
+// A number of things, which the run adds to.
+int64_t count_of(const JsonObject& object, const char* key) {
+    constexpr int64_t kMost = int64_t{1} << 53;
+    const int64_t count = object.integer(key);
+    if (count < 0 || count > kMost) object.refuse(key, fmt::format("0 to {}", kMost));
+    return count;
+}
+
 TrainState read_state(const fs::path& file) {
     const auto json = read_json_file(file);
     const JsonObject object(json, file.string());
     if (object.string("format") != kFormat) object.refuse("format", kFormat);
-    TrainState state{.step = object.integer("step"),
-                     .tokens = object.integer("tokens"),
+    TrainState state{.step = count_of(object, "step"),
+                     .tokens = count_of(object, "tokens"),
                      .loss_sum = object.number("loss_sum"),
-                     .loss_count = object.integer("loss_count"),
-                     .tokens_since_log = object.integer("tokens_since_log"),
+                     .loss_count = count_of(object, "loss_count"),
+                     .tokens_since_log = count_of(object, "tokens_since_log"),
                      .seconds = object.number("seconds"),
                      .seconds_since_log = object.number("seconds_since_log"),
-                     .evaluations_since_best = object.integer("evaluations_since_best"),
+                     .evaluations_since_best = count_of(object, "evaluations_since_best"),
                      .settings = object.string("settings")};
     if (object.has("best_metric")) state.best_metric = object.number("best_metric");
-    if (object.has("best_step")) state.best_step = object.integer("best_step");
+    if (object.has("best_step")) state.best_step = count_of(object, "best_step");
     const auto hashes = json.find("input_hashes");
     if (hashes == json.end() || !hashes->is_object()) object.refuse("input_hashes", "an object");
     for (const auto& [name, hash] : hashes->items())

@@ -12,6 +12,7 @@
 #include "model/parameters.h"
 #include "model/program/say.h"
 #include "model/program/version.h"
+#include "model/text/unicode.h"
 
 namespace fs = std::filesystem;
 
@@ -77,9 +78,12 @@ void ensure_no_input(const Preparation& prepared, const fs::path& folder) {
                          folder.string(), input.string());
     }
     for (const auto* hashes : {&prepared.input_hashes, &prepared.eval_hashes})
-        for (const auto& [file, hash] : *hashes)
+        for (const auto& [file, hash] : *hashes) {
             ENSURE_INPUT(!in_reach(folder, file), "--output_dir",
                          "{} holds the input {}, expected another folder", folder.string(), file);
+            ENSURE_INPUT(is_valid_utf8(file), file,
+                         "its name is not UTF-8, expected one that run.json can hold");
+        }
 }
 
 void ensure_writable(const fs::path& folder) {

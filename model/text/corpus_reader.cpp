@@ -69,11 +69,11 @@ private:
     }
 
     // A row that must stay whole, cut or go as --truncation says.
-    void add_whole(TrainingRow row, const std::string& name) {
+    void add_whole(TrainingRow row, size_t index) {
         const auto length = static_cast<int64_t>(row.ids.size());
         if (length > options_.max_length) {
             ENSURE_INPUT(
-                options_.truncation != Truncation::error, name,
+                options_.truncation != Truncation::error, name_of_made_(index),
                 "{} tokens, expected at most {} (--max_length; or --truncation drop or truncate)",
                 length, options_.max_length);
             if (options_.truncation == Truncation::drop) {
@@ -119,26 +119,40 @@ private:
         source().bytes += bytes;
     }
 
-    // Makes rows on all threads and adds them in order: who is first in the file complains first.
-    // `beside` is one more task.
-    void add_rows(size_t count, const std::function<TrainingRow(size_t)>& make,
-                  const std::function<std::string(size_t)>& name_of_row,
-                  const std::function<void()>& beside) {
+    // Makes the next rows on all threads, while one of them adds those made before.
+    void make_rows(size_t count, const std::function<TrainingRow(size_t)>& make,
+                   const std::function<std::string(size_t)>& name_of_row,
+                   const std::function<void()>& beside) {
         std::vector<MadeRow> made(count);
+        std::exception_ptr error;
+        const auto guarded = [](std::exception_ptr& failure, const auto& action) {
+            try {
+                action();
+            } catch (...) {
+                failure = std::current_exception();
+            }
+        };
         const auto rows = static_cast<int64_t>(count);
-        parallel_tasks((rows + kRowsOfTask - 1) / kRowsOfTask + 1, [&](int64_t task) {
-            if (task == 0) return beside();
-            for (int64_t i = (task - 1) * kRowsOfTask; i < std::min(rows, task * kRowsOfTask); ++i)
-                try {
-                    made[i].row = make(i);
-                } catch (...) {
-                    made[i].error = std::current_exception();
-                }
+        const int64_t tasks = (rows + kRowsOfTask - 1) / kRowsOfTask;
+        parallel_tasks(tasks + 2, [&](int64_t task) {
+            if (task == 0) return guarded(error, [&] { add_made(); });
+            if (task == 1) return beside();
+            const int64_t end = std::min(rows, (task - 1) * kRowsOfTask);
+            for (int64_t i = (task - 2) * kRowsOfTask; i < end; ++i)
+                guarded(made[i].error, [&] { made[i].row = make(i); });
         });
-        for (size_t i = 0; i < count; ++i) {
-            if (made[i].error) std::rethrow_exception(made[i].error);
-            add_whole(std::move(made[i].row), name_of_row(i));
+        if (error) std::rethrow_exception(error);
+        made_ = std::move(made);
+        name_of_made_ = name_of_row;
+    }
+
+    // In their order, so that who is first in the file complains first.
+    void add_made() {
+        for (size_t i = 0; i < made_.size(); ++i) {
+            if (made_[i].error) std::rethrow_exception(made_[i].error);
+            add_whole(std::move(made_[i].row), i);
         }
+        made_.clear();
     }
 
     void read_rows(TextFile& file, RowEnd end) {
@@ -156,8 +170,10 @@ private:
                 continue;
             }
             window = options_.window_bytes;
-            const auto name = [&](size_t i) {
-                return fmt::format("{} line {}", file.name(), next.rows[i].line);
+            std::vector<int64_t> lines;  // outlive the window
+            for (const RowText& row : next.rows) lines.push_back(row.line);
+            const auto name = [&file, lines = std::move(lines)](size_t i) {
+                return fmt::format("{} line {}", file.name(), lines[i]);
             };
             if (end == RowEnd::json_line && !next.rows.empty())
                 see_format(parse_json_row(next.rows[0].text, name(0)), name(0));
@@ -166,11 +182,12 @@ private:
                 return end == RowEnd::json_line ? row_of(parse_json_row(text, name(i)), name(i))
                                                 : text_row(tokenizer_, text);
             };
-            add_rows(next.rows.size(), make, name, [&] { file.hash(); });
+            make_rows(next.rows.size(), make, name, [&] { file.hash(); });
             file.drop(next.bytes);
             line += next.lines;
             report(file.bytes_read() - static_cast<int64_t>(file.window().size()));
         }
+        add_made();
     }
 
     void read_json_list(const fs::path& path) {
@@ -189,9 +206,10 @@ private:
                      excerpt(rows));
         const auto name = [&](size_t i) { return fmt::format("{} row {}", path.string(), i + 1); };
         if (!rows.empty()) see_format(rows[0], name(0));
-        add_rows(
+        make_rows(
             rows.size(), [&](size_t i) { return row_of(rows[i], name(i)); }, name,
             [&] { source().files.back().sha256 = sha256_of(text); });
+        add_made();
         bytes_of_files_ += static_cast<int64_t>(text.size());
         report(0);
     }
@@ -210,6 +228,8 @@ private:
     const Tokenizer& tokenizer_;
     const CorpusOptions options_;
     Corpus corpus_;
+    std::vector<MadeRow> made_;  // not added yet
+    std::function<std::string(size_t)> name_of_made_;
     int64_t bytes_of_files_ = 0;  // of those before the one at hand
     bool is_first_row_ = true;    // of the file
 };

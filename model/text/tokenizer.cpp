@@ -50,7 +50,7 @@ public:
     }
 
 private:
-    static constexpr int kLogEntries = 15;  // 1.5 MiB
+    static constexpr int kLogEntries = 16;  // 3 MiB
     std::vector<Entry> entries_ = std::vector<Entry>(size_t{1} << kLogEntries);
 };
 

@@ -9,6 +9,7 @@
 #include "model/io/hugging_face.h"
 #include "model/program/progress.h"
 #include "model/program/say.h"
+#include "model/text/data_files.h"
 #include "model/text/unicode.h"
 
 namespace {
@@ -78,8 +79,10 @@ Json run(const EvaluateOptions& options) {
         {.tokens = std::max(options.batch_tokens, max_length), .longest_row = max_length});
     Json results = Json::object();
     for (const Suite& suite : suites) {
-        const PerplexityText text = read_perplexity_text(
-            suite.data, tokenizer, first_token(tokenizer, config, folder.path), max_length);
+        ReadingProgress reading(suite.data.string(), bytes_of({suite.data}));
+        const PerplexityText text =
+            read_perplexity_text(suite.data, tokenizer, first_token(tokenizer, config, folder.path),
+                                 max_length, [&](int64_t bytes) { reading.update(bytes); });
         Progress progress("eval " + suite.data.stem().string(), text.windows.num_rows());
         const Perplexity result =
             perplexity(model, text, [&](int64_t done) { progress.update(done); });

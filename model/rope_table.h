@@ -10,7 +10,7 @@
 // 3.1's scaling by wavelength; Hugging Face transformers, modeling_rope_utils).
 std::vector<double> rope_inverse_frequencies(const ModelConfig& config);  // [D/2]
 
-// Grows with the positions in use: those of Llama 3.1, 131,072 of 64, take 0.2 s and 64 MiB, and a
+// Grows with the positions in use: those of Llama 3.1, 131,072 of 64, take tens of MiB, and a
 // prompt needs a few hundred of them.
 template <typename Real>
 class RopeTable {

@@ -47,7 +47,8 @@ void add_data_flags(Flags& flags, TrainOptions& o) {
     flags
         .add("train_data", o.train_data,
              "Text to train on: a file, folder or glob of .txt, .jsonl, .json; `:3` repeats its "
-             "rows three times.")
+             "rows three times. Of much data, what memory need not hold lies in $TMPDIR, else in "
+             "/var/tmp.")
         .value_name("PATH[:repeat]");
     flags
         .add("eval_data", o.eval_data,

@@ -11,7 +11,7 @@
 #include "model/activations.h"
 #include "model/config.h"
 #include "model/io/tensor_type.h"
-#include "model/text/corpus.h"
+#include "model/text/corpus_reader.h"
 #include "train/loader.h"
 #include "train/options.h"
 #include "train/schedule.h"

@@ -242,13 +242,13 @@ std::string plan_json(const Preparation& prepared, const MemoryForecast& memory)
                        {"tokens_of_largest_micro_batch", prepared.limits.tokens},
                        {"longest_row", prepared.limits.longest_row},
                        {"rows",
-                        {{"read", corpus.rows_read},
+                        {{"read", corpus.source.rows_read},
                          {"used", corpus.num_rows()},
                          {"trained_tokens", corpus.target_tokens()},
-                         {"dropped_without_target", corpus.dropped_empty},
-                         {"dropped_too_long", corpus.dropped_long},
-                         {"truncated", corpus.truncated_rows},
-                         {"truncated_tokens", corpus.truncated_tokens}}},
+                         {"dropped_without_target", corpus.source.dropped_empty},
+                         {"dropped_too_long", corpus.source.dropped_long},
+                         {"truncated", corpus.source.truncated_rows},
+                         {"truncated_tokens", corpus.source.truncated_tokens}}},
                        {"activations", tensors}};
     return json.dump(2) + "\n";
 }

@@ -27,6 +27,7 @@
 
 #include "model/text/added_tokens.h"
 #include "model/text/bpe.h"
+#include "model/text/cut_places.h"
 #include "model/text/pre_tokenizer.h"
 #include "model/text/tokenizer_files.h"
 
@@ -39,6 +40,11 @@ public:
     // Adds no special tokens; recognises those written in the text.
     std::vector<int32_t> encode(std::string_view text) const;
     void encode(std::string_view text, std::vector<int32_t>& out) const;  // appends
+
+    // Where a text may be cut: the first place at `from` or behind it, or the text's size. The ids
+    // of the text are those of its front, then those of the rest. A rest may be cut again.
+    size_t next_cut(std::string_view text, size_t from) const { return cuts_.next(text, from); }
+    void encode_rest(std::string_view text, std::vector<int32_t>& out) const;  // appends
 
     // "PATH: no token for 0x04, 0x13: such bytes were dropped from the text", of what encode() has
     // met so far. Empty if none.
@@ -75,9 +81,12 @@ private:
         }
     };
 
+    enum class Before { nothing, token, text };  // what a stretch of text follows
+
     void set_tokens(const TokenizerFiles& files);
+    void encode_after(Before before, std::string_view text, std::vector<int32_t>& out) const;
     void encode_plain(std::string_view text, std::vector<int32_t>& out) const;
-    void encode_spaced(std::string_view text, bool is_first, std::vector<int32_t>& out) const;
+    void encode_spaced(Before before, std::string_view text, std::vector<int32_t>& out) const;
     void encode_piece(std::string_view piece, std::vector<int32_t>& out) const;
     void merge_piece(std::string_view piece, std::vector<int32_t>& out) const;
 
@@ -92,6 +101,7 @@ private:
     std::optional<SentencePiece> sentence_piece_;
     CharacterIds characters_;     // of sentence_piece_
     bool words_are_safe_ = true;  // no merge joins a space to what is before it
+    CutPlaces cuts_;
     bool normalize_nfc_ = false;
     std::optional<int32_t> bos_, eos_, pad_;
     std::vector<int32_t> prefix_, suffix_;

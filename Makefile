@@ -12,6 +12,7 @@ ARCH ?= native
 NVCC ?= $(shell command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
 CUDA ?= $(if $(NVCC),1,0)
 JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
 # The outermost make sets how many jobs run; those it calls share them.
 ifndef FETTLE_MAKE
 export FETTLE_MAKE := 1
@@ -36,6 +37,7 @@ ifeq (,$(findstring clang,$(CXX)))
 flags += -Wno-restrict -Wno-stringop-overflow
 endif
 flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_fuzz := $(flags_asan) -fsanitize=fuzzer-no-link,float-cast-overflow
 flags += $(flags_$(CONFIG))
 libraries := -ldnnl -lfmt -lyaml-cpp -lutf8proc -lcrypto -lpthread
 ifneq (,$(findstring clang,$(CXX)))
@@ -64,11 +66,13 @@ library := $(BUILD)/libfettle.a
 test_sources := $(shell find tests -name '*_test.cpp')
 test_support := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/support/*.cpp))
 kernel_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter tests/kernels/%,$(test_sources)))
-host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_sources)))
+host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_sources)) \
+                $(wildcard tests/fuzz/*_fuzz.cpp) tests/fuzz/target.cpp)
 hostile_files := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/end_to_end/hostile/*.cpp))
 test_programs := $(BUILD)/test_kernels $(BUILD)/test_host $(BUILD)/hostile
 
-.PHONY: help all demo demo-smollm2 test test-all format lint check clean tests setup
+.PHONY: help all demo demo-smollm2 test test-all fuzz fuzz-programs format lint check clean tests \
+        setup
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
@@ -89,6 +93,10 @@ test-all:  ## run every test that this machine can
 	@scripts/setup.sh
 	@$(MAKE) all tests
 	@scripts/test.sh all $(BUILD) $(BIN)
+fuzz:  ## look for bytes that break a reader, FUZZ_SECONDS (60) each; needs clang
+	@scripts/fuzz.sh --check
+	@$(MAKE) CONFIG=fuzz CXX=clang++ CUDA=0 fuzz-programs
+	@scripts/fuzz.sh build/fuzz-clang-nocuda $(FUZZ_SECONDS)
 format:  ## rewrite the sources in the house format
 	@scripts/format.sh
 lint:  ## check include direction, forbidden constructs, sizes
@@ -140,5 +148,23 @@ $(BUILD)/hostile: $(hostile_files) $(library)
 $(test_programs):
 	@echo "  link  $@"
 	@$(CXX) $(flags) $^ $(libraries) -o $@
+
+# ---- fuzzing --------------------------------------------------------------------------------
+# The targets are part of test_host, which replays what was found; fuzzing links each alone, with
+# the parts of the library that readers need.
+fuzz_library := $(BUILD)/libreaders.a
+fuzz_programs := $(patsubst tests/fuzz/%_fuzz.cpp,$(BUILD)/fuzz_%,$(wildcard tests/fuzz/*_fuzz.cpp))
+$(fuzz_library): $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %_main.cpp,$(filter \
+        kernels/core/% kernels/simt/% kernels/quantize/% model/% train/checkpoint.cpp train/options% \
+        train/schedule.cpp,$(filter-out model/generate/% model/text/corpus.cpp,$(sources)))))
+	@rm -f $@ && ar rcs $@ $^
+$(fuzz_programs): $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/target.o \
+                                   $(BUILD)/tests/fuzz/driver.o $(fuzz_library)
+	@echo "  link  $@"
+	@$(CXX) $(flags) -fsanitize=fuzzer $^ $(libraries) -o $@
+$(BUILD)/fuzz_seeds: $(BUILD)/tests/fuzz/seeds.o $(fuzz_library)
+	@echo "  link  $@"
+	@$(CXX) $(flags) $^ $(libraries) -o $@
+fuzz-programs: $(fuzz_programs) $(BUILD)/fuzz_seeds
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -8,6 +8,9 @@
 #include "kernels/core/check.h"
 #include "model/io/hugging_face.h"
 #include "model/program/progress.h"
+#include "model/program/say.h"
+#include "model/text/data_files.h"
+#include "model/text/unicode.h"
 
 namespace {
 
@@ -26,6 +29,8 @@ Suite parse_suite(const std::string& argument) {
     ENSURE_INPUT(suite.name == "perplexity", "--suite", "{}, expected perplexity", suite.name);
     ENSURE_INPUT(std::filesystem::is_regular_file(suite.data), "--suite", "{} is no file",
                  suite.data.string());
+    ENSURE_INPUT(is_valid_utf8(suite.data.string()), "--suite",
+                 "the name {} is not UTF-8, expected one that JSON can hold", suite.data.string());
     return suite;
 }
 
@@ -65,7 +70,7 @@ Json run(const EvaluateOptions& options) {
     ENSURE_INPUT(tokenizer.vocab_size() <= config.vocab_size, folder.path.string(),
                  "its tokenizer has {} tokens, its model a vocabulary of {}",
                  tokenizer.vocab_size(), config.vocab_size);
-    const ParameterTable table(config);
+    const ParameterTable table = parameter_table<T>(folder);
     ParameterStore<T> store(table);
     store.allocate(Role::weight);
     load_weights(folder, store);
@@ -74,13 +79,16 @@ Json run(const EvaluateOptions& options) {
         {.tokens = std::max(options.batch_tokens, max_length), .longest_row = max_length});
     Json results = Json::object();
     for (const Suite& suite : suites) {
-        const PerplexityText text = read_perplexity_text(
-            suite.data, tokenizer, first_token(tokenizer, config, folder.path), max_length);
+        ReadingProgress reading(suite.data.string(), bytes_of({suite.data}));
+        const PerplexityText text =
+            read_perplexity_text(suite.data, tokenizer, first_token(tokenizer, config, folder.path),
+                                 max_length, [&](int64_t bytes) { reading.update(bytes); });
         Progress progress("eval " + suite.data.stem().string(), text.windows.num_rows());
         const Perplexity result =
             perplexity(model, text, [&](int64_t done) { progress.update(done); });
         results[suite.name][suite.data.string()] = perplexity_json(result, text);
     }
+    say_note(tokenizer.dropped_text());
     return {{"model", folder.path.string()},
             {"precision", options.precision},
             {"max_length", max_length},

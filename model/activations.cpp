@@ -7,6 +7,7 @@
 #include "kernels/matmul/matmul.h"
 #include "kernels/normalization/layernorm.h"
 #include "kernels/normalization/rmsnorm.h"
+#include "kernels/quantize/quantized_matmul.h"
 
 namespace {
 
@@ -23,6 +24,8 @@ public:
         const int64_t n = limits_.tokens;
         a.blocks.resize(static_cast<size_t>(config_.num_layers));
         visit_(a.branch, "branch", n * config_.hidden, phases_.embed(), phases_.head());
+        visit_(a.mlp_activated, "mlp_activated", n * config_.intermediate, phases_.forward(0),
+               limits_.backward ? phases_.last() : phases_.head());
         for (int layer = 0; layer < config_.num_layers; ++layer)
             visit_block(a.blocks[static_cast<size_t>(layer)], layer);
         const int head = phases_.head();
@@ -30,10 +33,10 @@ public:
         visit_(a.final_mean, "final_mean", layer_norm() ? n : 0, head, head);
         visit_(a.final_rstd, "final_rstd", n, head, head);
         visit_(a.final_normed, "final_normed", n * config_.hidden, head, head);
-        const int64_t logits = logit_rows(config_, limits_) * config_.vocab_size;
+        const int64_t logits = limits_.head ? logit_rows(config_, limits_) * config_.vocab_size : 0;
         visit_(a.logits, "logits", logits, head, head);
         visit_(a.scratch, "scratch", scratch_bytes(),
-               matmul_scratch_bytes<T>() > 0 ? phases_.embed() : head,
+               product_scratch_bytes() > 0 ? phases_.embed() : head,
                limits_.backward ? phases_.last() : head);
         if (limits_.backward) visit_backward(a, logits);
     }
@@ -70,7 +73,6 @@ private:
         add(b.mlp_rstd, "mlp_rstd", n);
         add(b.mlp_normed, "mlp_normed", n * hidden);
         add(b.mlp_in, "mlp_in", n * config_.intermediate * (gated ? 2 : 1));
-        add(b.mlp_activated, "mlp_activated", n * config_.intermediate);
     }
 
     void visit_backward(Activations<T>& a, int64_t logits) {
@@ -86,15 +88,20 @@ private:
         visit_(a.grad_mlp, "grad_mlp", n * config_.intermediate, head + 1, last);
     }
 
+    int64_t product_scratch_bytes() const {
+        return std::max(matmul_scratch_bytes<T>(),
+                        limits_.quantized ? quantized_matmul_scratch_bytes() : int64_t{0});
+    }
+
     int64_t scratch_bytes() const {
-        if (!limits_.backward) return matmul_scratch_bytes<T>();
+        if (!limits_.backward) return product_scratch_bytes();
         const int64_t element = sizeof(Accumulator<T>);
         const int64_t widest =
             std::max<int64_t>({config_.hidden, config_.queries() + 2 * config_.keys(),
                                config_.intermediate * int64_t{2}});
         const int norm_width = std::max(config_.hidden, config_.head_dim);
         return std::max(
-            {matmul_scratch_bytes<T>(), bias_gradient_scratch_bytes(widest, element),
+            {product_scratch_bytes(), bias_gradient_scratch_bytes(widest, element),
              layernorm_backward_scratch_bytes(norm_width, element),
              rmsnorm_backward_scratch_bytes(norm_width, element),
              attention_backward_scratch_bytes(Device::cpu, limits_.longest_row, config_.num_heads,

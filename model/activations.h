@@ -13,9 +13,10 @@
 struct BatchLimits {
     int64_t tokens = 0;       // N of the largest micro-batch
     int64_t longest_row = 0;  // tokens
-    int64_t positions = 0;    // with a cache: of the rows it holds; 0: longest_row
     bool backward = false;    // keep what the backward pass reads
     bool dropout = false;
+    bool quantized = false;  // some weights are
+    bool head = true;        // log-probabilities are asked for
 };
 
 template <typename T>
@@ -36,14 +37,14 @@ struct BlockActivations {
     Accumulator<T>* mlp_rstd = nullptr;        // [N]
     T* mlp_normed = nullptr;                   // [N, C]
     T* mlp_in = nullptr;                       // [N, I], or gate and up [N, 2I]
-    T* mlp_activated = nullptr;                // [N, I]
 };
 
 template <typename T>
 struct Activations {
     std::vector<BlockActivations<T>> blocks;
-    T* branch = nullptr;                   // [N, C]  what a branch adds to the residual
-    T* last_residual = nullptr;            // [N, C]
+    T* branch = nullptr;         // [N, C]  what a branch adds to the residual
+    T* mlp_activated = nullptr;  // [N, I]  of one block at a time: computed again backward
+    T* last_residual = nullptr;  // [N, C]
     Accumulator<T>* final_mean = nullptr;  // [N]
     Accumulator<T>* final_rstd = nullptr;  // [N]
     T* final_normed = nullptr;             // [N, C]

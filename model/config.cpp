@@ -207,6 +207,7 @@ ModelConfig read_config(const std::filesystem::path& config_json) {
 
 ModelConfig config_from_json(std::string_view text, const std::string& source) {
     const nlohmann::json parsed = parse_json(text, source);
+    parse_ordered_json(text, source);  // as it will be written: not only now is it to be readable
     const JsonObject json(parsed, source);
     ModelConfig config;
     config.raw_json = text;

@@ -7,7 +7,8 @@
 #include "model/parameter_store.h"
 
 // `weight` is the first of the parameters that are computed as one matrix (q, k and v, say), which
-// lie one after the other; `out` is the width of them together.
+// lie one after the other; `out` is the width of them together. Quantised ones lie apart and are
+// multiplied one by one, in fp32 and forward only.
 struct Linear {
     int weight = -1;
     int bias = -1;  // -1: none
@@ -20,7 +21,7 @@ template <typename T>
 struct LinearForward {
     T* out = nullptr;          // [N, out]
     const T* input = nullptr;  // [N, in]
-    void* scratch = nullptr;   // matmul_scratch_bytes<T>()
+    void* scratch = nullptr;   // matmul_scratch_bytes<T>(), quantized_matmul_scratch_bytes()
     int64_t rows = 0;          // N
 };
 template <typename T>

@@ -1,6 +1,9 @@
 #include "model/parameter_store.h"
 
+#include <cstring>
+
 #include "kernels/core/check.h"
+#include "kernels/core/parallel.h"
 
 const char* name_of(Role role) {
     static constexpr const char* kNames[kNumRoles] = {"weight", "gradient", "master", "moment1",
@@ -18,10 +21,47 @@ void ParameterStore<T>::allocate(Role role) {
 }
 
 template <typename T>
+void ParameterStore<T>::set_to_zero(Role role) {
+    require(role);
+    const Buffer<std::byte>& buffer = buffers_[static_cast<size_t>(role)];
+    parallel_for(buffer.bytes(), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
+        std::memset(buffer.data() + begin, 0, static_cast<size_t>(end - begin));
+    });
+}
+
+template <typename T>
 int64_t ParameterStore<T>::bytes() const {
     int64_t sum = 0;
     for (const Buffer<std::byte>& each : buffers_) sum += each.bytes();
+    for (const auto& [parameter, blocks] : quantized_) sum += blocks.bytes.bytes();
     return sum;
+}
+
+template <typename T>
+int64_t ParameterStore<T>::offset(int parameter) const {
+    const Parameter& found = (*table_)[parameter];
+    ENSURE(!found.quantized, "parameter {} is quantised: it has no elements in the buffers",
+           found.name);
+    return found.offset;
+}
+
+template <typename T>
+QuantizedWeight ParameterStore<T>::quantized(int parameter) const {
+    const auto found = quantized_.find((*table_)[parameter].tied_to.value_or(parameter));
+    ENSURE(found != quantized_.end(), "parameter {} has no blocks", (*table_)[parameter].name);
+    return {found->second.type, found->second.bytes.data()};
+}
+
+template <typename T>
+std::span<std::byte> ParameterStore<T>::allocate_quantized(int parameter, BlockType type) {
+    const Parameter& found = (*table_)[parameter];
+    ENSURE(found.quantized && !found.tied_to && found.count % values_per_block(type) == 0,
+           "parameter {} of {} elements cannot hold {} blocks", found.name, found.count,
+           name_of(type));
+    const int64_t bytes = found.count / values_per_block(type) * bytes_per_block(type);
+    const auto [place, added] = quantized_.insert_or_assign(
+        parameter, Blocks{type, Buffer<std::byte>(Device::cpu, bytes, found.name.c_str())});
+    return {place->second.bytes.data(), static_cast<size_t>(bytes)};
 }
 
 template <typename T>

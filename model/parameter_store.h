@@ -4,10 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 
 #include "kernels/core/buffer.h"
 #include "kernels/core/dtype.h"
+#include "kernels/quantize/quantized_matmul.h"
 #include "model/parameters.h"
 
 enum class Role {
@@ -41,7 +43,9 @@ public:
     std::span<Accumulator<T>> all(Role role);  // any role but weight
     std::span<const Accumulator<T>> all(Role role) const;
 
-    // One parameter's elements.
+    void set_to_zero(Role role);
+
+    // One parameter's elements. An Error if it is quantised.
     T* weight(int parameter) { return weights().data() + offset(parameter); }
     const T* weight(int parameter) const { return weights().data() + offset(parameter); }
     Accumulator<T>* at(Role role, int parameter) { return all(role).data() + offset(parameter); }
@@ -51,11 +55,22 @@ public:
     Accumulator<T>* gradient(int parameter) { return at(Role::gradient, parameter); }
     Accumulator<T>* master(int parameter) { return at(Role::master, parameter); }
 
+    // A quantised parameter's blocks; they must have been set. An Error if it is not quantised.
+    QuantizedWeight quantized(int parameter) const;
+    // Memory for such a parameter's blocks, to be filled.
+    std::span<std::byte> allocate_quantized(int parameter, BlockType type);
+
 private:
-    int64_t offset(int parameter) const { return (*table_)[parameter].offset; }
+    struct Blocks {
+        BlockType type;
+        Buffer<std::byte> bytes;
+    };
+
+    int64_t offset(int parameter) const;
     const Buffer<std::byte>& buffer(Role role) const { return buffers_[static_cast<size_t>(role)]; }
     void require(Role role) const;
 
     const ParameterTable* table_;
     std::array<Buffer<std::byte>, kNumRoles> buffers_;
+    std::map<int, Blocks> quantized_;  // by parameter; of a tied pair, by the owner
 };

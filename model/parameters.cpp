@@ -1,5 +1,6 @@
 #include "model/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/core/check.h"
@@ -152,6 +153,28 @@ ParameterTable::ParameterTable(const ModelConfig& config) : parameters_(Builder(
         total_elements_ = std::max(total_elements_, round_up(parameter.offset + parameter.count));
         index_.emplace(parameter.name, index);
     }
+}
+
+void ParameterTable::set_quantized(int index) {
+    const int owner = (*this)[index].tied_to.value_or(index);
+    const Parameter removed = (*this)[owner];
+    ENSURE(!removed.quantized && removed.shape.size() == 2 && removed.count % kAlignment == 0,
+           "parameter {} cannot be quantised: {} elements", removed.name, removed.count);
+    for (int other = 0; other < size(); ++other) {
+        Parameter& parameter = parameters_[static_cast<size_t>(other)];
+        if (other == owner || parameter.tied_to == owner) {
+            parameter.quantized = true;
+            parameter.trainable = false;
+        } else if (parameter.offset > removed.offset) {
+            parameter.offset -= removed.count;
+        }
+    }
+    total_elements_ -= removed.count;
+}
+
+bool ParameterTable::any_quantized() const {
+    return std::any_of(parameters_.begin(), parameters_.end(),
+                       [](const Parameter& parameter) { return parameter.quantized; });
 }
 
 int ParameterTable::find(std::string_view name) const {

@@ -30,6 +30,7 @@ struct Parameter {
     bool transposed = false;  // stored [in, out] (GPT-2's Conv1D) instead of [out, in]
     bool decay = false;       // weight decay applies: everything except biases and norm weights
     bool trainable = true;
+    bool quantized = false;      // its blocks, [out, in], lie apart: it has no place in the buffers
     std::optional<int> tied_to;  // shares that parameter's elements and has none of its own
     int64_t offset = 0;          // elements from the start of every role's buffer
     int64_t count = 0;           // elements
@@ -57,6 +58,9 @@ public:
 
     // Of a tied pair, both: they are one matrix.
     void set_trainable(int index, bool trainable);
+    // A matrix, whose elements leave the flat buffers: all offsets after it shrink.
+    void set_quantized(int index);
+    bool any_quantized() const;
 
 private:
     std::vector<Parameter> parameters_;

@@ -1,5 +1,6 @@
 #include "model/rope_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -24,25 +25,20 @@ std::vector<double> rope_inverse_frequencies(const ModelConfig& config) {
 }
 
 template <typename Real>
-RopeTable<Real> rope_table(const ModelConfig& config, int64_t positions) {
-    RopeTable<Real> table;
-    extend(table, config, positions);
-    return table;
-}
-
-template <typename Real>
-void extend(RopeTable<Real>& table, const ModelConfig& config, int64_t positions) {
-    const auto frequencies = rope_inverse_frequencies(config);
-    for (; table.positions < positions; ++table.positions) {
-        for (const double frequency : frequencies) {
-            const double angle = static_cast<double>(table.positions) * frequency;
-            table.cos.push_back(static_cast<Real>(std::cos(angle)));
-            table.sin.push_back(static_cast<Real>(std::sin(angle)));
+void RopeTable<Real>::cover(int64_t positions) {
+    if (positions <= positions_) return;
+    // Twice as many: a text that grows token by token is to pay for each of them once.
+    positions = std::max(positions, 2 * positions_);
+    cos_.reserve(static_cast<size_t>(positions) * frequencies_.size());
+    sin_.reserve(static_cast<size_t>(positions) * frequencies_.size());
+    for (; positions_ < positions; ++positions_) {
+        for (const double frequency : frequencies_) {
+            const double angle = static_cast<double>(positions_) * frequency;
+            cos_.push_back(static_cast<Real>(std::cos(angle)));
+            sin_.push_back(static_cast<Real>(std::sin(angle)));
         }
     }
 }
 
-template RopeTable<float> rope_table(const ModelConfig&, int64_t);
-template RopeTable<double> rope_table(const ModelConfig&, int64_t);
-template void extend(RopeTable<float>&, const ModelConfig&, int64_t);
-template void extend(RopeTable<double>&, const ModelConfig&, int64_t);
+template class RopeTable<float>;
+template class RopeTable<double>;

@@ -1,6 +1,7 @@
 // Cosines and sines of every position and frequency, for kernels/rope.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "model/config.h"
@@ -9,16 +10,24 @@
 // 3.1's scaling by wavelength; Hugging Face transformers, modeling_rope_utils).
 std::vector<double> rope_inverse_frequencies(const ModelConfig& config);  // [D/2]
 
+// Grows with the positions in use: those of Llama 3.1, 131,072 of 64, take tens of MiB, and a
+// prompt needs a few hundred of them.
 template <typename Real>
-struct RopeTable {
-    std::vector<Real> cos;  // [P, D/2]
-    std::vector<Real> sin;  // [P, D/2]
-    int64_t positions = 0;  // P
+class RopeTable {
+public:
+    RopeTable() = default;  // of a model without RoPE
+    explicit RopeTable(const ModelConfig& config)
+        : frequencies_(rope_inverse_frequencies(config)) {}
+
+    // Makes sure of the positions 0 .. positions - 1.
+    void cover(int64_t positions);
+
+    const Real* cos() const { return cos_.data(); }  // [P, D/2]
+    const Real* sin() const { return sin_.data(); }  // [P, D/2]
+    int64_t positions() const { return positions_; }
+
+private:
+    std::vector<double> frequencies_;  // [D/2]
+    std::vector<Real> cos_, sin_;
+    int64_t positions_ = 0;
 };
-// For positions 0 .. positions - 1.
-template <typename Real>
-RopeTable<Real> rope_table(const ModelConfig& config, int64_t positions);
-// Adds what the table lacks for positions 0 .. positions - 1. Models allow millions, few texts have
-// thousands.
-template <typename Real>
-void extend(RopeTable<Real>& table, const ModelConfig& config, int64_t positions);

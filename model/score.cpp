@@ -21,8 +21,8 @@ ScoreSum score(Transformer<T>& model, const Corpus& corpus,
             batch.append_row(corpus.row(row), corpus.row_weights(row), static_cast<int32_t>(row));
             ++row;
         } while (row < corpus.num_rows() &&
-                 batch.num_tokens() + static_cast<int64_t>(corpus.row(row).size()) <=
-                     model.limits().tokens);
+                 batch.num_tokens() + corpus.row_length(row) <= model.limits().tokens);
+        corpus.forget_read();
         logprob.resize(batch.tokens.size());
         model.forward(batch);
         model.head(nullptr, logprob.data());

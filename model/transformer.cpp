@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "kernels/attention/attention.h"
 #include "kernels/core/check.h"
@@ -15,11 +16,20 @@
 #include "kernels/nonlinearity/swiglu.h"
 #include "kernels/normalization/layernorm.h"
 #include "kernels/normalization/rmsnorm.h"
+#include "kernels/quantize/quantized_matmul.h"
 #include "kernels/rope/rope.h"
 
 namespace {
 std::unique_ptr<const MemoryPlan> owned(MemoryPlan plan) {
     return std::make_unique<const MemoryPlan>(std::move(plan));
+}
+
+template <typename T>
+BatchLimits with_weights_of(const ParameterTable& table, BatchLimits limits) {
+    ENSURE((std::is_same_v<T, float>) || !table.any_quantized(),
+           "transformer: quantised weights, expected none: they are multiplied in fp32");
+    limits.quantized = table.any_quantized();
+    return limits;
 }
 }  // namespace
 
@@ -28,14 +38,13 @@ Transformer<T>::Transformer(const ModelConfig& config, ParameterStore<T>& store,
                             const BatchLimits& limits, StreamView stream)
     : config_(config),
       store_(store),
-      limits_(limits),
+      limits_(with_weights_of<T>(store.table(), limits)),
       stream_(stream),
       layout_(decoder_layout(config, store.table())),
-      plan_(owned(plan_activations<T>(config, limits))),
+      plan_(owned(plan_activations<T>(config, limits_))),
       arena_(*plan_, stream.device, "activations"),
-      activations_(activations_in<T>(arena_, config, limits)),
-      rope_(config.positions == Positions::rope ? rope_table<Real>(config, limits.longest_row)
-                                                : RopeTable<Real>{}) {}
+      activations_(activations_in<T>(arena_, config, limits_)),
+      rope_(config.positions == Positions::rope ? RopeTable<Real>(config) : RopeTable<Real>()) {}
 
 template <typename T>
 void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, KvCache<T>* cache) {
@@ -44,12 +53,13 @@ void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, 
            batch.num_tokens(), batch.longest_row(), limits_.tokens, limits_.longest_row);
     batch_ = batch;
     dropout_ = dropout;
-    if (cache) {
+    if (cache)
         for (int r = 0; r < batch.num_rows(); ++r)
             for (int32_t n = batch.row_starts[r]; n < batch.row_starts[r + 1]; ++n)
                 batch_.positions[n] += cache->counts()[r];
-        extend_rope();
-    }
+    const auto& positions = batch_.positions;
+    if (config_.positions == Positions::rope && !positions.empty())
+        rope_.cover(*std::max_element(positions.begin(), positions.end()) + 1);
     embed();
     for (int layer = 0; layer < config_.num_layers; ++layer) {
         attention_branch(layer, cache);
@@ -61,23 +71,30 @@ void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, 
             cache->counts()[r] += batch.row_starts[r + 1] - batch.row_starts[r];
 }
 
-// Twice what is there at a time, so that a long text costs no more than its positions.
-template <typename T>
-void Transformer<T>::extend_rope() {
-    if (config_.positions != Positions::rope || batch_.positions.empty()) return;
-    const int64_t last = *std::max_element(batch_.positions.begin(), batch_.positions.end());
-    if (last < rope_.positions) return;
-    const int64_t most = std::max(limits_.positions, limits_.longest_row);
-    extend(rope_, config_, std::max(last + 1, std::min(2 * rope_.positions, most)));
-}
-
 template <typename T>
 void Transformer<T>::embed() {
     T* out = block(0).residual;
+    std::span<const int32_t> tokens = batch_.tokens;
+    const T* table = nullptr;
+    std::vector<int32_t> places;  // of a quantised table's rows, once they lie in `out`
+    if (!store_.table()[layout_.token_embedding].quantized) {
+        table = weight(layout_.token_embedding);
+    } else if constexpr (std::is_same_v<T, float>) {
+        quantized_rows({.out = out,
+                        .rows = batch_.tokens.data(),
+                        .table = store_.quantized(layout_.token_embedding),
+                        .count = batch_.num_tokens(),
+                        .channels = config_.hidden},
+                       stream_);
+        places.resize(tokens.size());
+        std::iota(places.begin(), places.end(), 0);
+        tokens = places;
+        table = out;
+    }
     embedding_forward(EmbeddingForward<T>{.out = out,
-                                          .tokens = batch_.tokens.data(),
+                                          .tokens = tokens.data(),
                                           .positions = batch_.positions.data(),
-                                          .token_table = weight(layout_.token_embedding),
+                                          .token_table = table,
                                           .position_table = weight(layout_.position_embedding),
                                           .rows = batch_.num_tokens(),
                                           .channels = config_.hidden},
@@ -195,8 +212,8 @@ void Transformer<T>::normalise_queries_and_keys(int layer) {
 template <typename T>
 void Transformer<T>::rotate(T* qkv, bool inverse) {
     rope(Rope<T>{.data = qkv,
-                 .cos = rope_.cos.data(),
-                 .sin = rope_.sin.data(),
+                 .cos = rope_.cos(),
+                 .sin = rope_.sin(),
                  .positions = batch_.positions.data(),
                  .rows = batch_.num_tokens(),
                  .heads = config_.num_heads + config_.num_kv_heads,
@@ -260,6 +277,24 @@ void Transformer<T>::append(KvCache<T>& cache, int layer, const AttentionForward
     }
 }
 
+// The MLP's nonlinearity, forward and once more backward: an intermediate of every block costs more
+// memory than its second computation costs time.
+template <typename T>
+void Transformer<T>::activate(int layer) {
+    const int64_t rows = batch_.num_tokens();
+    if (config_.activation == Activation::swiglu)
+        swiglu_forward(SwigluForward<T>{.out = activations_.mlp_activated,
+                                        .gate_up = block(layer).mlp_in,
+                                        .rows = rows,
+                                        .channels = config_.intermediate},
+                       stream_);
+    else
+        gelu_forward(GeluForward<T>{.out = activations_.mlp_activated,
+                                    .input = block(layer).mlp_in,
+                                    .count = rows * config_.intermediate},
+                     stream_);
+}
+
 template <typename T>
 void Transformer<T>::mlp_branch(int layer) {
     BlockActivations<T>& b = block(layer);
@@ -269,20 +304,10 @@ void Transformer<T>::mlp_branch(int layer) {
         store_, layout(layer).mlp_in,
         {.out = b.mlp_in, .input = b.mlp_normed, .scratch = activations_.scratch, .rows = rows},
         stream_);
-    if (config_.activation == Activation::swiglu)
-        swiglu_forward(SwigluForward<T>{.out = b.mlp_activated,
-                                        .gate_up = b.mlp_in,
-                                        .rows = rows,
-                                        .channels = config_.intermediate},
-                       stream_);
-    else
-        gelu_forward(
-            GeluForward<T>{
-                .out = b.mlp_activated, .input = b.mlp_in, .count = rows * config_.intermediate},
-            stream_);
+    activate(layer);
     linear_forward(store_, layout(layer).mlp_out,
                    {.out = activations_.branch,
-                    .input = b.mlp_activated,
+                    .input = activations_.mlp_activated,
                     .scratch = activations_.scratch,
                     .rows = rows},
                    stream_);
@@ -306,8 +331,20 @@ void Transformer<T>::drop(T* out, const T* input, uint32_t site) {
 
 template <typename T>
 void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
+    const T* normed = activations_.final_normed + first * config_.hidden;
+    if constexpr (std::is_same_v<T, float>) {
+        if (store_.table()[layout_.head].quantized)
+            return quantized_matmul({.out = out,
+                                     .a = normed,
+                                     .b = store_.quantized(layout_.head),
+                                     .scratch = activations_.scratch,
+                                     .m = count,
+                                     .n = config_.vocab_size,
+                                     .k = config_.hidden},
+                                    stream_);
+    }
     matmul(Matmul<T, Real>{.out = out,
-                           .a = activations_.final_normed + first * config_.hidden,
+                           .a = normed,
                            .b = weight(layout_.head),
                            .scratch = activations_.scratch,
                            .m = count,
@@ -319,6 +356,7 @@ void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
 
 template <typename T>
 void Transformer<T>::head(const Real* grad_logprob, Real* logprob) {
+    ENSURE(limits_.head, "transformer: head() was not planned for");
     const Targets targets = targets_of(batch_);
     // As few chunks as fit, all of nearly one size: a short last one would waste its products.
     const int64_t tokens = batch_.num_tokens(), most = logit_rows(config_, limits_);

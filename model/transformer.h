@@ -76,10 +76,10 @@ private:
     // grad_residual = norm backward of grad_branch, plus grad_residual unless that starts here.
     void backward(const Norm& norm, bool starts = false);
 
-    void extend_rope();
     void embed();
     void attention_branch(int layer, KvCache<T>* cache);
     void mlp_branch(int layer);
+    void activate(int layer);
     void normalise_queries_and_keys(int layer);
     void rotate(T* qkv, bool inverse);
     void attend(int layer, KvCache<T>* cache);

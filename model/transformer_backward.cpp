@@ -60,10 +60,11 @@ void Transformer<T>::mlp_branch_backward(int layer) {
     BlockActivations<T>& b = block(layer);
     const int64_t rows = batch_.num_tokens();
     T* grad_activated = activations_.grad_mlp;
+    activate(layer);
     linear_backward(store_, layout(layer).mlp_out,
                     {.grad_input = grad_activated,
                      .grad_out = branch_gradient(mlp_site(layer)),
-                     .input = b.mlp_activated,
+                     .input = activations_.mlp_activated,
                      .scratch = activations_.scratch,
                      .rows = rows},
                     stream_);

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Training speed of PyTorch on the CPU: the baseline that scripts/bench_train.sh sets beside us.
+"""Training speed of PyTorch on the CPU: the baseline of scripts/bench_train.sh and bench_finetune.py.
 
     python scripts/bench_torch.py --config gpt2_small.json [--compile] [--threads 2] [--steps 12]
+    python scripts/bench_torch.py --model DIR ...
 
-Trains transformers' GPT2LMHeadModel (sdpa attention, no dropout) from random weights in fp32, or under
-autocast in bf16, with AdamW and clipping at 1.0 on random tokens, and prints one JSON line: tokens per second (median over
+Trains transformers' GPT2LMHeadModel (sdpa attention, no dropout) from random weights, or the model of
+a folder, in fp32 or under autocast in bf16, with AdamW and clipping at 1.0 on random tokens, and prints one JSON line: tokens per second (median over
 steps, the first ones left out), peak resident memory of the process, and the rate of a 2048-cube
 matrix product measured in the same process, so that runs on differently busy machines compare.
 """
@@ -17,7 +18,7 @@ import time
 
 import torch
 import transformers
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 
 def sgemm_gflops(size=2048, repeats=8):
@@ -57,7 +58,9 @@ def train_steps(model, arguments):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", required=True, help="a GPT-2 config.json")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", help="a GPT-2 config.json: random weights")
+    source.add_argument("--model", help="a model folder")
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
     parser.add_argument("--bf16", action="store_true", help="autocast to bf16, weights in fp32")
     parser.add_argument("--threads", type=int, default=2)
@@ -69,16 +72,23 @@ def parse():
     return parser.parse_args()
 
 
+def load(arguments):
+    if arguments.model:
+        return AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32,
+                                                    attn_implementation="sdpa")
+    config = GPT2Config.from_json_file(arguments.config)
+    config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
+    config._attn_implementation = "sdpa"
+    return GPT2LMHeadModel(config)
+
+
 def main():
     arguments = parse()
     imported = peak_rss_bytes()  # the libraries alone
     transformers.utils.logging.set_verbosity_error()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    config = GPT2Config.from_json_file(arguments.config)
-    config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
-    config._attn_implementation = "sdpa"
-    model = GPT2LMHeadModel(config).train()
+    model = load(arguments).train()
     seconds, loss = train_steps(model, arguments)
     timed = seconds[arguments.warmup_steps:]
     peak = peak_rss_bytes()  # before the sgemm's own buffers

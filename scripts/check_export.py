@@ -11,30 +11,14 @@ missing or unexpected, or if the tokenizer does not decode what it encoded; 2 fo
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
-import transformers
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from model_checks import dumped, fail, load_model, logits_of, quiet
+from transformers import AutoTokenizer
 
 TEXT = "He said: 'It isn't 1,234.5', and left.\n\n  Naïve café, 東京 🙂 <|x|>\t_end_"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
-
-
-def fail(message):
-    print(f"check_export.py: {message}", file=sys.stderr)
-    sys.exit(1)
-
-
-def load_model(folder):
-    model, info = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if info.get(kind):
-            fail(f"{folder}: {kind} {sorted(map(str, info[kind]))}")
-    return model.eval()
 
 
 def load_tokenizer(folder):
@@ -54,21 +38,6 @@ def check_tokenizers(tokenizer, other, text):
     if other is not None and other(text)["input_ids"] != ids:
         fail(f"tokenizers differ on {text!r}: {ids} and {other(text)['input_ids']}")
     print(f"tokenizer: {len(ids)} tokens round-trip" + (", same ids" if other else ""))
-
-
-def logits_of(model, rows):
-    with torch.no_grad():
-        return torch.cat([model(row[None]).logits[0] for row in rows]).double()
-
-
-def dumped(path):
-    """Token rows and logits of a dump."""
-    tensors = load_file(path)
-    for name in ("tokens", "row_starts", "logits"):
-        if name not in tensors:
-            fail(f"{path}: no tensor '{name}'")
-    tokens, ends = tensors["tokens"].long(), tensors["row_starts"].tolist()
-    return [tokens[a:b] for a, b in zip(ends, ends[1:])], tensors["logits"].double()
 
 
 def reference_rows(model, tokenizer, text, seed=1):
@@ -100,8 +69,7 @@ def parse():
 
 def main():
     arguments = parse()
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    quiet()
     model, tokenizer = load_model(arguments.folder), load_tokenizer(arguments.folder)
     if arguments.logits:
         check_tokenizers(tokenizer, None, arguments.text)

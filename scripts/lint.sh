@@ -44,7 +44,7 @@ complain_of_tree() {
         grep -v '//.*\(asm\|<<<\)' | report "raw device construct" || true
     grep -nE '\b(cudaMalloc|malloc|calloc)\(|\bnew [a-z]+\[' "${plain[@]}" |
         grep -vE '^kernels/(core|simt)/' | report "raw allocation" || true
-    grep -nE 'TODO|FIXME|XXX|HACK' "${sources[@]}" Makefile scripts/*.sh |
+    grep -nE '\b(TODO|FIXME|XXX|HACK)\b' "${sources[@]}" Makefile scripts/*.sh |
         grep -v '^scripts/lint.sh' | report "unfinished" || true
 
     # Sizes.

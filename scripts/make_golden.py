@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes six tiny random models with `transformers` and the golden values they are tested against.
+"""Makes seven tiny random models with `transformers` and the golden values they are tested against.
 
     python scripts/make_golden.py --output_dir tests/golden/models
 
@@ -72,6 +72,11 @@ def configs():
             num_attention_heads=6, num_key_value_heads=2, max_position_embeddings=64,
             rms_norm_eps=1e-5, rope_parameters=rope(1e4), sliding_window=None,
             tie_word_embeddings=False, **IDS), 5.5),
+        "llama_biased": (LlamaConfig(
+            vocab_size=97, hidden_size=30, intermediate_size=37, num_hidden_layers=2,
+            num_attention_heads=5, num_key_value_heads=5, max_position_embeddings=64,
+            attention_bias=True, mlp_bias=True, rope_parameters=rope(1e4),
+            tie_word_embeddings=True, **IDS), 3.9),
     }
 
 

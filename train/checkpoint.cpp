@@ -42,9 +42,11 @@ std::string state_json(const TrainState& state) {
     return json.dump(2) + "\n";
 }
 
+// A number of things, which the run adds to.
 int64_t count_of(const JsonObject& object, const char* key) {
+    constexpr int64_t kMost = int64_t{1} << 53;
     const int64_t count = object.integer(key);
-    if (count < 0) object.refuse(key, "0 or more");
+    if (count < 0 || count > kMost) object.refuse(key, fmt::format("0 to {}", kMost));
     return count;
 }
 
@@ -200,7 +202,10 @@ void save_checkpoint(const ModelConfig& config, const ParameterStore<T>& store,
     fs::remove_all(final_path);
     AtomicFolder folder(final_path);
     save_model(config, store,
-               {.folder = folder.path(), .type = args.type, .tokenizer_from = args.tokenizer_from});
+               {.folder = folder.path(),
+                .type = args.type,
+                .tokenizer_from = args.tokenizer_from,
+                .chat_jinja = args.chat_jinja});
     write_safetensors(folder.path() / kOptimizerFile,
                       optimizer_tensors(store, args.type != TensorType::f32));
     write_file(folder.path() / kStateFile, state_json(state));

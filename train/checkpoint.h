@@ -40,6 +40,7 @@ struct CheckpointArgs {
     std::filesystem::path folder;  // the run's output folder
     TensorType type = TensorType::f32;
     std::filesystem::path tokenizer_from;
+    std::string chat_jinja = {};            // both as in SaveModel
     int64_t keep = 2;                       // newest checkpoints that stay; 0: all
     std::optional<int64_t> keep_step = {};  // stays besides: the best one's
 };

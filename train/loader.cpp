@@ -39,48 +39,64 @@ Loader::Loader(const Corpus& corpus, const LoaderOptions& options)
            "loader: batches of {} rows, {} a step", options.batch_size, options.accumulation);
 }
 
-const std::vector<Loader::Unit>& Loader::units_of(int64_t epoch) {
-    if (cached_epoch_ == epoch) return cached_units_;
-    std::vector<int64_t> order(static_cast<size_t>(corpus_.num_rows()));
-    std::iota(order.begin(), order.end(), int64_t{0});
-    if (options_.shuffle) order = permutation(corpus_.num_rows(), options_.seed, epoch);
-    if (options_.packing) {
-        cached_units_ = packed(order);
+int64_t Loader::Order::num_units() const {
+    return static_cast<int64_t>(unit_begins.empty() ? rows.size() : unit_begins.size() - 1);
+}
+
+std::span<const int64_t> Loader::Order::rows_of(int64_t first_unit, int64_t end_unit) const {
+    const auto row_of = [&](int64_t unit) {
+        return unit_begins.empty() ? unit : unit_begins[static_cast<size_t>(unit)];
+    };
+    return std::span(rows).subspan(static_cast<size_t>(row_of(first_unit)),
+                                   static_cast<size_t>(row_of(end_unit) - row_of(first_unit)));
+}
+
+const Loader::Order& Loader::order_of(int64_t epoch) {
+    if (cached_epoch_ == epoch) return cached_order_;
+    cached_order_ = {};  // its memory too, before there is another
+    if (options_.shuffle) {
+        cached_order_.rows = permutation(corpus_.num_rows(), options_.seed, epoch);
     } else {
-        cached_units_.clear();
-        for (const int64_t row : order) cached_units_.push_back({row});
+        cached_order_.rows.resize(static_cast<size_t>(corpus_.num_rows()));
+        std::iota(cached_order_.rows.begin(), cached_order_.rows.end(), int64_t{0});
     }
+    if (options_.packing) cached_order_ = packed(cached_order_.rows);
     cached_epoch_ = epoch;
-    return cached_units_;
+    return cached_order_;
 }
 
 // First fit: a row joins the first pack of its window that has room for it.
-std::vector<Loader::Unit> Loader::packed(const std::vector<int64_t>& order) const {
-    std::vector<Unit> units;
-    std::vector<int64_t> room;
-    for (size_t first = 0; first < order.size(); first += kPackingWindow) {
-        const size_t window_begin = units.size();
-        for (size_t i = first; i < std::min(order.size(), first + kPackingWindow); ++i) {
-            const auto length = static_cast<int64_t>(corpus_.row(order[i]).size());
-            size_t unit = window_begin;
-            while (unit < units.size() && room[unit] < length) ++unit;
-            if (unit == units.size()) {
-                units.emplace_back();
+Loader::Order Loader::packed(const std::vector<int64_t>& rows) const {
+    Order order;
+    order.rows.reserve(rows.size());
+    order.unit_begins = {0};
+    for (size_t first = 0; first < rows.size(); first += kPackingWindow) {
+        std::vector<std::vector<int64_t>> packs;
+        std::vector<int64_t> room;
+        for (size_t i = first; i < std::min(rows.size(), first + kPackingWindow); ++i) {
+            const int64_t length = corpus_.row_length(rows[i]);
+            size_t pack = 0;
+            while (pack < packs.size() && room[pack] < length) ++pack;
+            if (pack == packs.size()) {
+                packs.emplace_back();
                 room.push_back(options_.max_length);
             }
-            units[unit].push_back(order[i]);
-            room[unit] -= length;
+            packs[pack].push_back(rows[i]);
+            room[pack] -= length;
+        }
+        for (const std::vector<int64_t>& pack : packs) {
+            order.rows.insert(order.rows.end(), pack.begin(), pack.end());
+            order.unit_begins.push_back(static_cast<int64_t>(order.rows.size()));
         }
     }
-    return units;
+    return order;
 }
 
 int64_t Loader::steps_of(int64_t epoch) {
     if (!options_.packing) epoch = 0;  // only packing makes epochs of different lengths
     const int64_t per_step = options_.batch_size * options_.accumulation;
     while (static_cast<int64_t>(epoch_steps_.size()) <= epoch) {
-        const auto units =
-            static_cast<int64_t>(units_of(static_cast<int64_t>(epoch_steps_.size())).size());
+        const int64_t units = order_of(static_cast<int64_t>(epoch_steps_.size())).num_units();
         epoch_steps_.push_back((units + per_step - 1) / per_step);
     }
     return epoch_steps_[static_cast<size_t>(epoch)];
@@ -106,45 +122,53 @@ Loader::Place Loader::place_of(int64_t step) {
     return {epoch, step};
 }
 
-std::vector<Loader::Unit> Loader::micro_batch_rows(int64_t step) {
-    const Place place = place_of(step);
-    const std::vector<Unit>& units = units_of(place.epoch);
-    const int64_t per_step = options_.batch_size * options_.accumulation;
-    const int64_t begin = place.step * per_step;
-    const int64_t end = std::min<int64_t>(begin + per_step, static_cast<int64_t>(units.size()));
-    std::vector<Unit> micro_batches;
-    for (int64_t u = begin; u < end; ++u) {
-        if ((u - begin) % options_.batch_size == 0) micro_batches.emplace_back();
-        const Unit& unit = units[static_cast<size_t>(u)];
-        micro_batches.back().insert(micro_batches.back().end(), unit.begin(), unit.end());
-    }
-    return micro_batches;
-}
-
 GlobalBatch Loader::batch_at(int64_t step) {
+    const Place place = place_of(step);
+    const Order& order = order_of(place.epoch);
+    const int64_t per_step = options_.batch_size * options_.accumulation;
+    const int64_t end = std::min((place.step + 1) * per_step, order.num_units());
     GlobalBatch global;
     int32_t row_id = 0;
-    for (const Unit& rows : micro_batch_rows(step)) {
+    for (int64_t unit = place.step * per_step; unit < end; unit += options_.batch_size) {
         Batch batch;
-        for (const int64_t row : rows)
+        for (const int64_t row : order.rows_of(unit, std::min(unit + options_.batch_size, end)))
             batch.append_row(corpus_.row(row), corpus_.row_weights(row), row_id++);
         global.divisor += batch.weight_sum();
         global.micro_batches.push_back(std::move(batch));
     }
-    const Place place = place_of(step);
+    corpus_.forget_read();
     global.epoch = static_cast<double>(place.epoch) +
                    static_cast<double>(place.step + 1) / static_cast<double>(steps_of(place.epoch));
     return global;
 }
 
-int64_t Loader::largest_micro_batch(int64_t steps) {
+int64_t Loader::largest_of(const Order& order, int64_t units) const {
     int64_t largest = 0;
-    for (int64_t step = 0; step < steps; ++step) {
-        for (const Unit& rows : micro_batch_rows(step)) {
-            int64_t tokens = 0;
-            for (const int64_t row : rows) tokens += static_cast<int64_t>(corpus_.row(row).size());
-            largest = std::max(largest, tokens);
-        }
+    for (int64_t unit = 0; unit < units; unit += options_.batch_size) {
+        int64_t tokens = 0;
+        for (const int64_t row : order.rows_of(unit, std::min(unit + options_.batch_size, units)))
+            tokens += corpus_.row_length(row);
+        largest = std::max(largest, tokens);
     }
+    return largest;
+}
+
+int64_t Loader::largest_micro_batch(int64_t steps) {
+    const int64_t longest_unit = options_.packing
+                                     ? std::max(options_.max_length, corpus_.longest_row())
+                                     : corpus_.longest_row();
+    const int64_t per_step = options_.batch_size * options_.accumulation;
+    int64_t largest = 0;
+    for (int64_t epoch = 0, done = 0; done < steps; ++epoch) {
+        const int64_t steps_here = std::min(steps_of(epoch), steps - done);
+        const Order& order = order_of(epoch);
+        largest = std::max(largest,
+                           largest_of(order, std::min(steps_here * per_step, order.num_units())));
+        done += steps_here;
+        // It cannot grow any more: where all epochs are alike, or where rows have one length.
+        if (!options_.shuffle) break;
+        if (largest >= longest_unit * std::min(options_.batch_size, order.num_units())) break;
+    }
+    corpus_.forget_read();
     return largest;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model/batch.h"
@@ -39,13 +40,21 @@ public:
     int64_t largest_micro_batch(int64_t steps);
 
 private:
-    using Unit = std::vector<int64_t>;  // rows that share a pack; without packing, one row
+    // An epoch's rows in the order in which they are dealt out, and what of them is a unit: rows
+    // that share a pack; without packing, one row.
+    struct Order {
+        std::vector<int64_t> rows;
+        std::vector<int64_t> unit_begins;  // [U + 1]; empty without packing
 
-    const std::vector<Unit>& units_of(
-        int64_t epoch);  // in loader order; the last one asked is kept
-    std::vector<Unit> packed(const std::vector<int64_t>& order) const;
+        int64_t num_units() const;
+        std::span<const int64_t> rows_of(int64_t first_unit, int64_t end_unit) const;
+    };
+
+    const Order& order_of(int64_t epoch);  // the last one asked is kept
+    Order packed(const std::vector<int64_t>& rows) const;
     int64_t steps_of(int64_t epoch);
-    std::vector<Unit> micro_batch_rows(int64_t step);  // the rows of each micro-batch of a step
+    // The tokens of the largest of the first micro-batches of the order, which hold `units`.
+    int64_t largest_of(const Order& order, int64_t units) const;
     struct Place {
         int64_t epoch;
         int64_t step;  // within the epoch
@@ -55,6 +64,6 @@ private:
     const Corpus& corpus_;
     const LoaderOptions options_;
     int64_t cached_epoch_ = -1;
-    std::vector<Unit> cached_units_;
+    Order cached_order_;
     std::vector<int64_t> epoch_steps_;  // of the epochs that were looked at, from the first
 };

@@ -4,6 +4,7 @@
 
 #include "kernels/core/check.h"
 #include "model/text/chat_template.h"
+#include "model/text/unicode.h"
 #include "train/schedule.h"
 
 namespace {
@@ -46,7 +47,8 @@ void add_data_flags(Flags& flags, TrainOptions& o) {
     flags
         .add("train_data", o.train_data,
              "Text to train on: a file, folder or glob of .txt, .jsonl, .json; `:3` repeats its "
-             "rows three times.")
+             "rows three times. Of much data, what memory need not hold lies in $TMPDIR, else in "
+             "/var/tmp.")
         .value_name("PATH[:repeat]");
     flags
         .add("eval_data", o.eval_data,
@@ -252,6 +254,9 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
     Flags flags("bin/train", "fine-tune a GPT-style language model");
     add_train_flags(flags, options);
     flags.parse(argc, argv);
+    for (const Flag& flag : flags.all())  // run.json and the checkpoints will name them
+        ENSURE_INPUT(is_valid_utf8(flag.value_text()), "--" + flag.name(),
+                     "found bytes that are not UTF-8, expected text");
     if (options.eval_strategy.empty())
         options.eval_strategy = options.eval_steps ? "steps" : "epoch";
     if (options.eval_strategy == "steps" && !options.eval_steps && options.evaluates())

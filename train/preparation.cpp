@@ -9,6 +9,9 @@
 #include "model/io/sha256.h"
 #include "model/parameters.h"
 #include "model/program/memory.h"
+#include "model/program/progress.h"
+#include "model/program/say.h"
+#include "model/text/data_files.h"
 
 namespace fs = std::filesystem;
 
@@ -73,14 +76,14 @@ void ensure_trainable(const Corpus& corpus, const std::vector<std::string>& path
     ENSURE_INPUT(
         corpus.num_rows() > 0, flag,
         "{}: no row is left of {} ({} without a token to predict, {} longer than --max_length)",
-        files, corpus.rows_read, corpus.dropped_empty, corpus.dropped_long);
+        files, corpus.source.rows_read, corpus.source.dropped_empty, corpus.source.dropped_long);
 }
 
 // A chat template that no row is written in was meant for other data.
 void ensure_template_used(const Preparation& out) {
     if (out.options.chat_template.empty()) return;
     const auto uses = [](const Corpus& corpus) {
-        return std::any_of(corpus.files.begin(), corpus.files.end(),
+        return std::any_of(corpus.source.files.begin(), corpus.source.files.end(),
                            [](const CorpusFile& file) { return file.format == RowFormat::alpaca; });
     };
     ENSURE_INPUT(uses(out.corpus), "--chat_template",
@@ -98,19 +101,27 @@ void split_off_eval(Preparation& out) {
                  rows);
     const std::vector<int64_t> order =
         permutation(rows, static_cast<uint64_t>(out.options.common.seed), /*epoch=*/-1);
-    const std::set<int64_t> chosen(order.begin(), order.begin() + held_out);
-    Corpus kept = out.corpus, split = out.corpus;
-    for (Corpus* part : {&kept, &split}) {
-        part->tokens.clear();
-        part->weights.clear();
-        part->starts = {0};
-    }
+    std::vector<bool> chosen(static_cast<size_t>(rows));
+    for (int64_t i = 0; i < held_out; ++i) chosen[static_cast<size_t>(order[i])] = true;
+    Corpus kept, split;
+    kept.source = split.source = out.corpus.source;
     for (int64_t r = 0; r < rows; ++r) {
-        Corpus& part = chosen.contains(r) ? split : kept;
+        Corpus& part = chosen[static_cast<size_t>(r)] ? split : kept;
         part.append(out.corpus.row(r), out.corpus.row_weights(r));
     }
+    out.corpus.forget_read();
     out.corpus = std::move(kept);
     out.eval.push_back({"split", std::move(split)});
+}
+
+// Reading that takes its time is seen to go on.
+Corpus read_shown(const std::vector<std::string>& paths, const std::string& flag,
+                  const Tokenizer& tokenizer, CorpusOptions options) {
+    int64_t bytes = 0;
+    for (const std::string& path : paths) bytes += bytes_of(files_of(path, flag));
+    ReadingProgress progress(flag, bytes);
+    options.progress = [&](int64_t done) { progress.update(done); };
+    return read_corpus(paths, flag, tokenizer, options);
 }
 
 void read_data(Preparation& out) {
@@ -123,7 +134,10 @@ void read_data(Preparation& out) {
         if (const fs::path file = out.tokenizer_folder / name; fs::is_regular_file(file))
             out.input_hashes[file.string()] = sha256_of_file(file);
     const CorpusOptions corpus = corpus_options(out);
-    out.corpus = read_corpus(options.train_data, "--train_data", tokenizer, corpus);
+    if (corpus.chat) out.chat_jinja = corpus.chat->jinja_beside(out.tokenizer_folder);
+    out.corpus = read_shown(options.train_data, "--train_data", tokenizer, corpus);
+    for (const CorpusFile& file : out.corpus.source.files)
+        out.input_hashes[file.path] = file.sha256;
     ensure_trainable(out.corpus, options.train_data, "--train_data");
     ensure_template_used(out);
     std::set<std::string> stems;
@@ -135,14 +149,12 @@ void read_data(Preparation& out) {
                          "two files have the stem \"{}\", expected a name of its own for each",
                          stem);
             out.eval.push_back(
-                {stem, read_corpus({file.string()}, "--eval_data", tokenizer, corpus)});
+                {stem, read_shown({file.string()}, "--eval_data", tokenizer, corpus)});
             ensure_trainable(out.eval.back().corpus, {file.string()}, "--eval_data");
-            out.eval_hashes[file.string()] = sha256_of_file(file);
+            out.eval_hashes[file.string()] = out.eval.back().corpus.source.files[0].sha256;
         }
     }
-    for (const std::string& path : options.train_data)
-        for (const fs::path& file : files_of(path, "--train_data"))
-            out.input_hashes[file.string()] = sha256_of_file(file);
+    say_note(tokenizer.dropped_text());
     split_off_eval(out);
     out.loader = {.batch_size = options.per_device_train_batch_size,
                   .accumulation = options.gradient_accumulation_steps,

@@ -11,7 +11,7 @@
 #include "model/activations.h"
 #include "model/config.h"
 #include "model/io/tensor_type.h"
-#include "model/text/corpus.h"
+#include "model/text/corpus_reader.h"
 #include "train/loader.h"
 #include "train/options.h"
 #include "train/schedule.h"
@@ -25,6 +25,7 @@ struct Preparation {
     TrainOptions options;
     std::filesystem::path model_folder;      // empty with --init
     std::filesystem::path tokenizer_folder;  // its files are copied into what is written
+    std::string chat_jinja;                  // and this as their chat template; empty: their own
     ModelConfig config;
     TensorType save_type = TensorType::f32;
     Corpus corpus;

@@ -12,6 +12,7 @@
 #include "model/parameters.h"
 #include "model/program/say.h"
 #include "model/program/version.h"
+#include "model/text/unicode.h"
 
 namespace fs = std::filesystem;
 
@@ -77,9 +78,12 @@ void ensure_no_input(const Preparation& prepared, const fs::path& folder) {
                          folder.string(), input.string());
     }
     for (const auto* hashes : {&prepared.input_hashes, &prepared.eval_hashes})
-        for (const auto& [file, hash] : *hashes)
+        for (const auto& [file, hash] : *hashes) {
             ENSURE_INPUT(!in_reach(folder, file), "--output_dir",
                          "{} holds the input {}, expected another folder", folder.string(), file);
+            ENSURE_INPUT(is_valid_utf8(file), file,
+                         "its name is not UTF-8, expected one that run.json can hold");
+        }
 }
 
 void ensure_writable(const fs::path& folder) {
@@ -244,13 +248,13 @@ std::string plan_json(const Preparation& prepared, const MemoryForecast& memory)
                        {"tokens_of_largest_micro_batch", prepared.limits.tokens},
                        {"longest_row", prepared.limits.longest_row},
                        {"rows",
-                        {{"read", corpus.rows_read},
+                        {{"read", corpus.source.rows_read},
                          {"used", corpus.num_rows()},
                          {"trained_tokens", corpus.target_tokens()},
-                         {"dropped_without_target", corpus.dropped_empty},
-                         {"dropped_too_long", corpus.dropped_long},
-                         {"truncated", corpus.truncated_rows},
-                         {"truncated_tokens", corpus.truncated_tokens}}},
+                         {"dropped_without_target", corpus.source.dropped_empty},
+                         {"dropped_too_long", corpus.source.dropped_long},
+                         {"truncated", corpus.source.truncated_rows},
+                         {"truncated_tokens", corpus.source.truncated_tokens}}},
                        {"activations", tensors}};
     return json.dump(2) + "\n";
 }

@@ -21,7 +21,7 @@ double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20);
 // "chat.jsonl is alpaca rows in the template smollm2, book.txt is text"
 std::string formats_text(const Preparation& prepared) {
     constexpr size_t kNamed = 4;  // files; of more, how many
-    const std::vector<CorpusFile>& files = prepared.corpus.files;
+    const std::vector<CorpusFile>& files = prepared.corpus.source.files;
     const std::string& chat = prepared.options.chat_template;
     std::string text;
     for (size_t i = 0; i < std::min(files.size(), kNamed); ++i) {
@@ -39,11 +39,10 @@ void print_plan(const Preparation& prepared, const MemoryForecast& memory) {
     const Corpus& corpus = prepared.corpus;
     say("data: {}\n", formats_text(prepared));
     say("data: {} rows of {} tokens in all, {} trained; {} of {} rows dropped, {} cut\n",
-        grouped_digits(corpus.num_rows()),
-        grouped_digits(static_cast<int64_t>(corpus.tokens.size())),
+        grouped_digits(corpus.num_rows()), grouped_digits(corpus.num_tokens()),
         grouped_digits(corpus.target_tokens()),
-        grouped_digits(corpus.dropped_empty + corpus.dropped_long),
-        grouped_digits(corpus.rows_read), grouped_digits(corpus.truncated_rows));
+        grouped_digits(corpus.source.dropped_empty + corpus.source.dropped_long),
+        grouped_digits(corpus.source.rows_read), grouped_digits(corpus.source.truncated_rows));
     say("steps: {} ({} an epoch)\n", grouped_digits(prepared.total_steps),
         grouped_digits(prepared.steps_per_epoch));
     say("memory plan:\n");

@@ -134,8 +134,7 @@ auto Trainer<T>::train_step() -> StepResult {
 template <typename T>
 double Trainer<T>::accumulate_gradients(const GlobalBatch& global) {
     using Real = Accumulator<T>;
-    auto gradients = store_.all(Role::gradient);
-    std::fill(gradients.begin(), gradients.end(), Real{0});
+    store_.set_to_zero(Role::gradient);
     double loss = 0.0;
     for (const Batch& batch : global.micro_batches) {
         const Targets targets = targets_of(batch);
@@ -270,6 +269,7 @@ void Trainer<T>::save() {
         {.folder = folder_->path(),
          .type = prepared_.save_type,
          .tokenizer_from = prepared_.tokenizer_folder,
+         .chat_jinja = prepared_.chat_jinja,
          .keep = options_.save_total_limit,
          .keep_step = options_.load_best_model_at_end ? state_.best_step : std::nullopt});
 }
@@ -281,7 +281,8 @@ void Trainer<T>::finish() {
     save_model(prepared_.config, store_,
                {.folder = folder_->path(),
                 .type = prepared_.save_type,
-                .tokenizer_from = prepared_.tokenizer_folder});
+                .tokenizer_from = prepared_.tokenizer_folder,
+                .chat_jinja = prepared_.chat_jinja});
     folder_->finish(state_);
 }
 

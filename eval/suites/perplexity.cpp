@@ -5,8 +5,7 @@
 #include <numbers>
 
 #include "kernels/core/check.h"
-#include "model/io/json.h"
-#include "model/io/sha256.h"
+#include "model/text/encode_file.h"
 
 namespace {
 
@@ -24,25 +23,26 @@ int64_t count_words(std::string_view text) {
 }  // namespace
 
 PerplexityText read_perplexity_text(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                                    int32_t start, int64_t max_length) {
+                                    int32_t start, int64_t max_length,
+                                    const std::function<void(int64_t)>& progress) {
     ENSURE_INPUT(max_length >= 2, "--max_length", "is {}, expected 2 or more", max_length);
-    const std::string text = read_text_file(file, int64_t{8} << 30);
-    const std::vector<int32_t> ids = tokenizer.encode(text);
-    ENSURE_INPUT(!ids.empty(), file.string(), "is empty, expected text");
     PerplexityText out;
-    out.bytes = static_cast<int64_t>(text.size());
-    out.words = count_words(text);
-    out.sha256 = sha256_of(text);
-    int32_t before = start;
-    for (size_t first = 0; first < ids.size(); first += static_cast<size_t>(max_length) - 1) {
-        const size_t count = std::min(ids.size() - first, static_cast<size_t>(max_length) - 1);
-        out.windows.tokens.push_back(before);
-        out.windows.tokens.insert(out.windows.tokens.end(),
-                                  ids.begin() + static_cast<int64_t>(first),
-                                  ids.begin() + static_cast<int64_t>(first + count));
-        out.windows.starts.push_back(static_cast<int64_t>(out.windows.tokens.size()));
-        before = ids[first + count - 1];
-    }
+    TextFile text(file);
+    std::vector<int32_t> window = {start};
+    encode_file(text, tokenizer, [&](std::string_view part, std::span<const int32_t> ids) {
+        out.bytes += static_cast<int64_t>(part.size());
+        out.words += count_words(part);
+        for (const int32_t id : ids) {
+            window.push_back(id);
+            if (static_cast<int64_t>(window.size()) < max_length) continue;
+            out.windows.append(window);
+            window = {id};
+        }
+        if (progress) progress(out.bytes);
+    });
+    if (window.size() > 1) out.windows.append(window);
+    ENSURE_INPUT(out.windows.num_rows() > 0, file.string(), "is empty, expected text");
+    out.sha256 = text.sha256();
     return out;
 }
 

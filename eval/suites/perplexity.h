@@ -27,9 +27,10 @@ struct PerplexityText {
     std::string sha256;  // of the file
 };
 
-// `start` begins the first window.
+// `start` begins the first window. `progress` is told how many bytes were read.
 PerplexityText read_perplexity_text(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                                    int32_t start, int64_t max_length);
+                                    int32_t start, int64_t max_length,
+                                    const std::function<void(int64_t)>& progress = {});
 
 struct Perplexity {
     ScoreSum sum;

@@ -15,7 +15,8 @@ constexpr int64_t kCacheLine = 64;
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
 // Large buffers ask for huge pages: a product that walks down a column of [T, V] otherwise needs an
-// entry of the TLB for every element.
+// entry of the TLB for every element. Their pages are handed back at once, so that each is zero
+// when it is first touched, by the thread that needs it, and takes no memory before.
 void* host_allocate(int64_t bytes, const char* what) {
     const bool large = bytes >= 8 * kHugePage;
     const int64_t alignment = large ? kHugePage : kCacheLine;
@@ -23,10 +24,10 @@ void* host_allocate(int64_t bytes, const char* what) {
     void* pointer =
         std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded));
     ENSURE(pointer != nullptr, "{}: no memory for {} bytes on cpu", what, bytes);
-    if (large)
-        madvise(pointer, static_cast<size_t>(rounded),
-                MADV_HUGEPAGE);  // a wish: refusal is no error
-    return std::memset(pointer, 0, static_cast<size_t>(rounded));
+    const auto size = static_cast<size_t>(rounded);
+    if (large) madvise(pointer, size, MADV_HUGEPAGE);  // a wish: refusal is no error
+    if (large && madvise(pointer, size, MADV_DONTNEED) == 0) return pointer;
+    return std::memset(pointer, 0, size);
 }
 
 }  // namespace

@@ -19,6 +19,14 @@ void parallel_for(int64_t count, int64_t grain, const Body& body) {
         body(count * piece / pieces, count * (piece + 1) / pieces);
 }
 
+// Calls body(i) once for each of 0 .. count - 1, in any order: for work of uneven size whose
+// results are kept apart. The body must not throw.
+template <class Body>
+void parallel_tasks(int64_t count, const Body& body) {
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t i = 0; i < count; ++i) body(i);
+}
+
 // How many threads the cpu device uses: set_threads' value, else the machine's cores.
 int num_threads();
 // Which of them runs this code: 0 .. num_threads() - 1. For scratch memory, never for results.

@@ -30,13 +30,21 @@ inline Vector load(const bf16* from) {
     return std::bit_cast<Vector>(__builtin_convertvector(bits, Word) << 16);
 }
 
-// The sum of a vector's elements, pairwise.
-inline float sum_of(Vector v) {
-    float lanes[kVectorFloats];
-    std::memcpy(lanes, &v, sizeof v);
-    for (int half = kVectorFloats / 2; half > 0; half /= 2)
-        for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
-    return lanes[0];
+template <int floats>
+struct VectorOf {
+    using type [[gnu::vector_size(floats * sizeof(float))]] = float;
+};
+
+// The sum of a vector's elements, pairwise: the upper half is added to the lower, and so on.
+template <int floats = kVectorFloats>
+float sum_of(typename VectorOf<floats>::type v) {
+    if constexpr (floats == 2) {
+        return v[0] + v[1];
+    } else {
+        typename VectorOf<floats / 2>::type half[2];
+        std::memcpy(half, &v, sizeof v);
+        return sum_of<floats / 2>(half[0] + half[1]);
+    }
 }
 
 // exp(x) to 1.5 ulp for x in [-87, 88].

@@ -4,7 +4,7 @@
 // Threads   pieces of out's columns.
 // Traffic   N K elements of B; A and out stay in cache. Bound by memory.
 // Numerics  fp32. B stored [N, K]: kVectorFloats partial sums a product, added pairwise. B stored
-//           [K, N]: k in order, four at a time. The number of threads changes no bit.
+//           [K, N]: k in order. The number of threads changes no bit.
 // Requires  A not transposed; what does not fit is left to matmul_cpu.cpp.
 
 #include <algorithm>
@@ -26,6 +26,7 @@ constexpr int kGroup = 4;            // rows of A that share a pass over B
 constexpr int kOutputs = 4;          // rows of B that are read side by side
 constexpr int64_t kPiece = 1 << 15;  // elements of B that are worth a thread's start
 constexpr int64_t kColumns = 512;    // of out that are summed at a time if B is [K, N]
+constexpr int kDepth = 8;            // rows of such a B that are read side by side
 
 template <typename Out, typename T>
 void finish(const Matmul<T, Out>& args, int64_t m, int64_t n, float sum) {
@@ -35,7 +36,9 @@ void finish(const Matmul<T, Out>& args, int64_t m, int64_t n, float sum) {
     store(out, sum);
 }
 
-// out[., n .. n + outputs] from as many rows of B.
+// out[., n .. n + outputs] from as many rows of B. The next rows are asked for on the way: several
+// rows share a page of memory, and the machine's own prefetcher follows one stream a page (measured
+// on K = 576 from memory: 14 GB/s without and 34 GB/s with, in bf16).
 template <int rows, int outputs, typename T, typename Out>
 void dot_products(const Matmul<T, Out>& args, const float* a, int64_t n) {
     const T* b = args.b + n * args.ldb;
@@ -43,6 +46,7 @@ void dot_products(const Matmul<T, Out>& args, const float* a, int64_t n) {
     int64_t k = 0;
     for (; k + kVectorFloats <= args.k; k += kVectorFloats)
         for (int o = 0; o < outputs; ++o) {
+            __builtin_prefetch(b + (o + outputs) * args.ldb + k);
             const Vector weight = load(b + o * args.ldb + k);
             for (int m = 0; m < rows; ++m) sums[o][m] += weight * load(a + m * args.k + k);
         }
@@ -66,34 +70,51 @@ void multiply_rows_of_b(const Matmul<T, Out>& args, const float* a) {
                  });
 }
 
-// sums[c] += a[0] b[0, c] + ... + a[depth - 1] b[depth - 1, c]
-template <int depth, typename T>
-void add_scaled(float* sums, const float* a, const T* b, int64_t ldb, int64_t columns) {
-#pragma omp simd
-    for (int64_t c = 0; c < columns; ++c) {
-        float sum = sums[c];
-        for (int k = 0; k < depth; ++k) sum += a[k] * static_cast<float>(b[k * ldb + c]);
-        sums[c] = sum;
+// sums[m, c] += sum over `depth` rows k of B: a[m, k] b[k, c], for whole vectors of columns. Each
+// vector of B is read once for all rows of A; the rows of B that follow are asked for on the way.
+template <int rows, int depth, typename T>
+void add_scaled(float (&sums)[rows][kColumns], const float* a, int64_t lda, const T* b, int64_t ldb,
+                int64_t columns) {
+    for (int64_t c = 0; c < columns; c += kVectorFloats) {
+        Vector weights[depth];
+        for (int k = 0; k < depth; ++k) {
+            __builtin_prefetch(b + (depth + k) * ldb + c);
+            weights[k] = load(b + k * ldb + c);
+        }
+        for (int m = 0; m < rows; ++m) {
+            Vector sum = load(sums[m] + c);
+            for (int k = 0; k < depth; ++k) sum += a[m * lda + k] * weights[k];
+            std::memcpy(sums[m] + c, &sum, sizeof sum);
+        }
     }
+}
+
+// The columns that fill no vector.
+template <int rows, typename T>
+void add_scaled_rest(float (&sums)[rows][kColumns], const float* a, int64_t lda, const T* b,
+                     int64_t ldb, int64_t depth, int64_t first, int64_t columns) {
+    for (int64_t k = 0; k < depth; ++k)
+        for (int m = 0; m < rows; ++m)
+            for (int64_t c = first; c < columns; ++c)
+                sums[m][c] += a[m * lda + k] * static_cast<float>(b[k * ldb + c]);
 }
 
 template <int rows, typename T, typename Out>
 void multiply_columns_of_b(const Matmul<T, Out>& args, const float* a) {
     const auto block = [&](int64_t first, int64_t columns) {
+        const int64_t whole = columns / kVectorFloats * kVectorFloats;
+        const T* b = args.b + first;
         float sums[rows][kColumns] = {};
         int64_t k = 0;
-        for (; k + 4 <= args.k; k += 4)
-            for (int m = 0; m < rows; ++m)
-                add_scaled<4>(sums[m], a + m * args.k + k, args.b + k * args.ldb + first, args.ldb,
-                              columns);
+        for (; k + kDepth <= args.k; k += kDepth)
+            add_scaled<rows, kDepth>(sums, a + k, args.k, b + k * args.ldb, args.ldb, whole);
         for (; k < args.k; ++k)
-            for (int m = 0; m < rows; ++m)
-                add_scaled<1>(sums[m], a + m * args.k + k, args.b + k * args.ldb + first, args.ldb,
-                              columns);
+            add_scaled<rows, 1>(sums, a + k, args.k, b + k * args.ldb, args.ldb, whole);
+        add_scaled_rest(sums, a, args.k, b, args.ldb, args.k, whole, columns);
         for (int m = 0; m < rows; ++m)
             for (int64_t c = 0; c < columns; ++c) finish(args, m, first + c, sums[m][c]);
     };
-    parallel_for(args.n, std::max<int64_t>(64, kPiece / args.k), [&](int64_t begin, int64_t end) {
+    parallel_for(args.n, std::max<int64_t>(192, kPiece / args.k), [&](int64_t begin, int64_t end) {
         for (int64_t n = begin; n < end; n += kColumns) block(n, std::min(kColumns, end - n));
     });
 }

@@ -14,9 +14,9 @@
 //           multiply-add: bit for bit what ggml's own reference computes.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 enum class BlockType { f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k };
@@ -28,30 +28,31 @@ const char* name_of(BlockType type);  // "Q4_K"
 inline constexpr int kSmallBlock = 32;   // weights a block of Q8_0 ... Q5_1
 inline constexpr int kSuperBlock = 256;  // weights a block of Q4_K ... Q6_K
 
-// Where two weights share a byte, the earlier one has the lower four bits.
-struct BlockQ8_0 {
+// Where two weights share a byte, the earlier one has the lower four bits. Packed: a block may lie
+// at any address.
+struct [[gnu::packed]] BlockQ8_0 {
     uint16_t scale;
     int8_t values[32];
 };
-struct BlockQ4_0 {
+struct [[gnu::packed]] BlockQ4_0 {
     uint16_t scale;
     uint8_t nibbles[16];  // byte i: weights i and 16 + i
 };
-struct BlockQ4_1 {
+struct [[gnu::packed]] BlockQ4_1 {
     uint16_t scale, minimum;
     uint8_t nibbles[16];
 };
-struct BlockQ5_0 {
+struct [[gnu::packed]] BlockQ5_0 {
     uint16_t scale;
     uint8_t fifth_bits[4];  // bit i of the 32, the lowest byte first: the fifth bit of weight i
     uint8_t nibbles[16];
 };
-struct BlockQ5_1 {
+struct [[gnu::packed]] BlockQ5_1 {
     uint16_t scale, minimum;
     uint8_t fifth_bits[4];
     uint8_t nibbles[16];
 };
-struct BlockQ4_K {
+struct [[gnu::packed]] BlockQ4_K {
     uint16_t scale, minimum;
     // Eight pairs of 6 bits. Groups 0 .. 3: s in the lower six bits of bytes 0 .. 3, m of bytes
     // 4 .. 7. Groups 4 .. 7: four bits of s and of m in bytes 8 .. 11, their upper two bits in the
@@ -59,13 +60,13 @@ struct BlockQ4_K {
     uint8_t group_scales[12];
     uint8_t nibbles[128];  // byte 32 p + i: weight i of group 2 p and of group 2 p + 1
 };
-struct BlockQ5_K {
+struct [[gnu::packed]] BlockQ5_K {
     uint16_t scale, minimum;
     uint8_t group_scales[12];
     uint8_t fifth_bits[32];  // bit g of byte i: weight i of group g
     uint8_t nibbles[128];
 };
-struct BlockQ6_K {
+struct [[gnu::packed]] BlockQ6_K {
     uint8_t nibbles[128];    // byte 64 h + i: weights i and 64 + i of half h
     uint8_t upper_bits[64];  // byte 32 h + i: two bits each of weights i, 32 + i, 64 + i, 96 + i
     int8_t group_scales[16];
@@ -75,15 +76,10 @@ static_assert(sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_0) == 18 && sizeof(Block
               sizeof(BlockQ5_0) == 22 && sizeof(BlockQ5_1) == 24 && sizeof(BlockQ4_K) == 144 &&
               sizeof(BlockQ5_K) == 176 && sizeof(BlockQ6_K) == 210);
 
-inline float float_from_half(uint16_t half) {
-    const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16, magnitude = half & 0x7fffu;
-    uint32_t bits = (magnitude << 13) + 0x38000000u;
-    if (magnitude >= 0x7c00u) bits = (magnitude << 13) | 0x7f800000u;  // infinity, NaN
-    if (magnitude < 0x0400u)                                           // a multiple of 2^-24
-        bits = std::bit_cast<uint32_t>(static_cast<float>(magnitude) * 0x1p-24f);
-    return std::bit_cast<float>(sign | bits);
-}
-
 // Writes the weights of whole blocks: out.size() / values_per_block(type) of them lie at `bytes`,
 // which need not be aligned. Sizes that do not fit are an Error.
 void dequantize(BlockType type, std::span<const std::byte> bytes, std::span<float> out);
+
+// The first block, of a type of blocks, with a scale or minimum that is not finite: its weights
+// are not either, and those of all others are.
+std::optional<int64_t> find_bad_block(BlockType type, std::span<const std::byte> bytes);

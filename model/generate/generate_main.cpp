@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
 #include "model/generate/chat.h"
@@ -12,6 +11,7 @@
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
 #include "model/program/main.h"
+#include "model/program/say.h"
 #include "model/program/signals.h"
 
 namespace {
@@ -43,29 +43,18 @@ void add_flags(Flags& flags, Arguments& args) {
         .range(1, 1'000'000'000)
         .unit("tokens")
         .default_text("128, with --chat 1024");
-    flags.add("temperature", text.temperature, "0 always takes the most probable token.")
-        .at_least(0);
-    flags.add("top_k", text.top_k, "Draw from the k most probable tokens; 0: from all.")
-        .at_least(0);
+    flags.add("temperature", text.temperature, "0: always the most probable token.").at_least(0);
+    flags.add("top_k", text.top_k, "Draw from the k most probable tokens; 0: all.").at_least(0);
     flags.add("top_p", text.top_p, "Draw from the fewest tokens that hold this probability.")
         .range(1e-6, 1);
     flags.add("repetition_penalty", text.repetition_penalty, "Above 1: avoid seen tokens.")
         .range(1e-3, 1e3);
-    flags.add("stop", text.stop, "End where this text appears (repeatable).").value_name("TEXT");
+    flags.add("stop", text.stop, "End where this text appears (repeatable).").one_each("TEXT");
     flags.add("num_return_sequences", text.rows, "Continuations of the prompt.").range(1, 1024);
     flags.group("Output");
     flags.add("output", args.output, "text: the continuation, a newline; json: an object a line.")
         .choices({"text", "json"});
     add_common_flags(flags, args.common);
-}
-
-void print_json(const GeneratedText& row, const std::string& prompt) {
-    const nlohmann::ordered_json line = {{"prompt", prompt},
-                                         {"text", row.text},
-                                         {"tokens", row.tokens},
-                                         {"finish_reason", row.finish_reason}};
-    // Bytes that are no UTF-8 become U+FFFD: JSON has no other way to say them.
-    fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 void check(const Flags& flags, const Arguments& args) {
@@ -85,7 +74,7 @@ int run_chat(Arguments args, TextGenerator& generator) {
     return chat(conversation, {.interactive = isatty(STDIN_FILENO) && isatty(STDERR_FILENO)});
 }
 
-void continue_prompt(const Arguments& args, const std::string& prompt, TextGenerator& generator) {
+int continue_prompt(const Arguments& args, const std::string& prompt, TextGenerator& generator) {
     // One continuation is shown as it grows; several, or JSON, when they are done.
     const bool json = args.output == "json", streams = !json && args.text.rows == 1;
     OnText show = [](std::string_view piece) {
@@ -93,7 +82,8 @@ void continue_prompt(const Arguments& args, const std::string& prompt, TextGener
         std::fflush(stdout);
     };
     for (const auto& row : generator.generate(prompt, args.text, streams ? show : OnText()))
-        json ? print_json(row, prompt) : fmt::print("{}\n", streams ? "" : row.text);
+        fmt::print("{}\n", json ? to_json(row, prompt) : streams ? "" : row.text);
+    return 0;
 }
 
 int body(int argc, char** argv) {
@@ -110,9 +100,10 @@ int body(int argc, char** argv) {
     const std::string prompt =
         flags.given("prompt_file") ? read_text_file(args.prompt_file) : args.prompt;
     TextGenerator generator(args.model, args.precision);
-    if (args.chat) return run_chat(args, generator);
-    continue_prompt(args, prompt, generator);
-    return 0;
+    const int status =
+        args.chat ? run_chat(args, generator) : continue_prompt(args, prompt, generator);
+    say_note(generator.tokenizer().dropped_text());
+    return status;
 }
 
 }  // namespace

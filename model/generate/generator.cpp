@@ -11,8 +11,8 @@ constexpr int64_t kPrefillTokens = 512;
 // The cache's first size, of a row.
 constexpr int64_t kFirstCapacity = 256;
 
-BatchLimits limits_for(int64_t piece, int64_t max_tokens, int rows) {
-    return {.tokens = piece * rows, .longest_row = piece, .positions = max_tokens};
+BatchLimits limits_for(int64_t piece, int rows) {
+    return {.tokens = piece * rows, .longest_row = piece, .head = false};
 }
 
 // The rows of one call as they grow.
@@ -68,7 +68,7 @@ Generator<T>::Generator(const ModelConfig& config, ParameterStore<T>& store, int
       max_tokens_(std::min<int64_t>(max_tokens, config.max_positions)),
       rows_(rows),
       piece_(std::clamp<int64_t>(kPrefillTokens / rows, 1, max_tokens_)),
-      model_(config, store, limits_for(piece_, max_tokens_, rows)),
+      model_(config, store, limits_for(piece_, rows)),
       cache_(config, rows, std::min(kFirstCapacity, max_tokens_)),
       seen_(static_cast<size_t>(rows)),
       logits_(static_cast<size_t>(rows) * static_cast<size_t>(config.vocab_size)),

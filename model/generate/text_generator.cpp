@@ -1,6 +1,8 @@
 #include "model/generate/text_generator.h"
 
 #include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "kernels/core/check.h"
@@ -17,7 +19,7 @@ struct TextGenerator::Engine {
 template <typename T>
 struct TextGenerator::EngineOf final : TextGenerator::Engine {
     explicit EngineOf(const ModelFolder& folder)
-        : config(folder.config), table(folder.config), store(table) {
+        : config(folder.config), table(parameter_table<T>(folder)), store(table) {
         store.allocate(Role::weight);
         load_weights(folder, store);
     }
@@ -99,6 +101,17 @@ private:
 
 }  // namespace
 
+std::string to_json(const GeneratedText& row, const std::string& prompt) {
+    const nlohmann::ordered_json line = {{"prompt", prompt},
+                                         {"text", row.text},
+                                         {"tokens", row.tokens},
+                                         {"finish_reason", row.finish_reason},
+                                         {"prompt_tokens", row.prompt_tokens},
+                                         {"first_token_seconds", row.first_token_seconds},
+                                         {"seconds", row.seconds}};
+    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 TextGenerator::TextGenerator(const std::string& model, const std::string& precision)
     : folder_(std::make_unique<ModelFolder>(open_model_folder(resolve_model(model, "--model")))),
       tokenizer_(std::make_unique<Tokenizer>(Tokenizer::from_folder(folder_->path))) {
@@ -145,8 +158,13 @@ std::vector<GeneratedText> TextGenerator::generate(std::span<const int32_t> prom
     ENSURE_INPUT(static_cast<int64_t>(prompt.size()) <= config().max_positions, "--prompt",
                  "{} tokens, expected at most the model's {} positions", prompt.size(),
                  config().max_positions);
+    using Clock = std::chrono::steady_clock;
+    const auto since = [start = Clock::now()] {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    };
     TextRows texts(*tokenizer_, prompt, options, on_text);
-    return texts.finish(
+    double first_token_seconds = 0;
+    const auto continuations =
         engine_->generate(prompt, options.rows,
                           {.max_new_tokens = options.max_new_tokens,
                            .temperature = static_cast<float>(options.temperature),
@@ -156,5 +174,15 @@ std::vector<GeneratedText> TextGenerator::generate(std::span<const int32_t> prom
                            .seed = options.seed,
                            .end_tokens = end_tokens(options),
                            .cancelled = options.cancelled},
-                          [&](int row, int32_t token) { return texts.push(row, token); }));
+                          [&](int row, int32_t token) {
+                              if (first_token_seconds == 0) first_token_seconds = since();
+                              return texts.push(row, token);
+                          });
+    std::vector<GeneratedText> rows = texts.finish(continuations);
+    for (GeneratedText& row : rows) {
+        row.prompt_tokens = static_cast<int64_t>(prompt.size());
+        row.first_token_seconds = first_token_seconds;
+        row.seconds = since();
+    }
+    return rows;
 }

@@ -29,7 +29,14 @@ struct GeneratedText {
     std::string text;
     int64_t tokens = 0;
     std::string finish_reason;  // "stop": an end token or a stop text; "length"; "cancelled"
+    int64_t prompt_tokens = 0;
+    double first_token_seconds = 0;  // from the call to the first token of any row
+    double seconds = 0;              // of the whole call
 };
+
+// One line: {"prompt", "text", "tokens", "finish_reason", "prompt_tokens", "first_token_seconds",
+// "seconds"}. Bytes that are no UTF-8 become U+FFFD: JSON has no other way to say them.
+std::string to_json(const GeneratedText& row, const std::string& prompt);
 
 // Receives the first row's text as it grows.
 using OnText = std::function<void(std::string_view)>;

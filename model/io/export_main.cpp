@@ -19,7 +19,7 @@ constexpr const char* kUsage =
     "bin/export: change a model's form\n"
     "\n"
     "  bin/export convert --model DIR --output_dir OUT --dtype bf16|fp32|fp16\n"
-    "  bin/export import --from gguf --model FILE.gguf --output_dir OUT\n"
+    "  bin/export import --from gguf --model FILE.gguf --output_dir OUT [--keep_quantized]\n"
     "  bin/export import --from llama2c --model FILE.bin --tokenizer FILE.bin --output_dir OUT\n"
     "\n"
     "bin/export COMMAND --help lists a command's flags.\n";
@@ -55,6 +55,7 @@ int convert(int argc, char** argv) {
 
 int import(int argc, char** argv) {
     std::string from, model, tokenizer, output_dir, dtype = "fp32";
+    bool keep_quantized = false;
     CommonOptions common;
     Flags flags("bin/export import", "turn another program's model file into a model folder");
     flags.group("Import");
@@ -67,6 +68,8 @@ int import(int argc, char** argv) {
         .value_name("DIR");
     flags.add("dtype", dtype, "Type of the weights written; fp32 loses nothing.")
         .choices({"bf16", "fp32", "fp16"});
+    flags.add("keep_quantized", keep_quantized,
+              "Keep a GGUF's quantised weights as they are: smaller, and faster to generate with.");
     add_common_flags(flags, common);
     flags.parse(argc, argv);
     require(flags, {"from", "model", "output_dir"});
@@ -76,11 +79,14 @@ int import(int argc, char** argv) {
     if (llama2c) require(flags, {"tokenizer"});
     ENSURE_INPUT(llama2c || !flags.given("tokenizer"), "--tokenizer",
                  "found \"{}\", expected none: a GGUF file has its own", tokenizer);
+    ENSURE_INPUT(!llama2c || !keep_quantized, "--keep_quantized",
+                 "is for GGUF files: llama2.c's weights are fp32");
     const TensorType type = type_from_flag(dtype, "--dtype");
     const Imported imported = llama2c ? import_llama2c({model, tokenizer, output_dir, type})
-                                      : import_gguf({model, output_dir, type});
-    fmt::print(stderr, "{}: a {} model of {} parameters in {}\n", output_dir, imported.model_type,
-               imported.num_parameters, torch_name(type));
+                                      : import_gguf({model, output_dir, type, keep_quantized});
+    fmt::print(stderr, "{}: a {} model of {} parameters in {}{}\n", output_dir, imported.model_type,
+               imported.num_parameters, torch_name(type),
+               keep_quantized ? ", what was quantised as it was" : "");
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "kernels/core/check.h"
 #include "model/io/atomic_file.h"
 #include "model/io/json.h"
+#include "model/io/quantized_tensor.h"
 #include "model/io/safetensors.h"
 
 namespace {
@@ -120,12 +121,14 @@ ModelFolder open_model_folder(const fs::path& path) {
         folder.weight_files = {path / "model.safetensors"};
     } else if (fs::exists(path / kIndexName)) {
         folder.weight_files = parts_of(path);
+    } else if (fs::exists(path / kQuantizedFile)) {
+        folder.weight_files = {path / kQuantizedFile};
     } else {
         ENSURE_INPUT(!fs::exists(path / "pytorch_model.bin"), path.string(),
                      "found pytorch_model.bin, expected model.safetensors; in Python, "
                      "AutoModelForCausalLM.from_pretrained(...).save_pretrained(...) writes it");
-        throw InputError(
-            fmt::format("{}: found neither model.safetensors nor {}", path.string(), kIndexName));
+        throw InputError(fmt::format("{}: found neither model.safetensors nor {} nor {}",
+                                     path.string(), kIndexName, kQuantizedFile));
     }
     check_tensors(folder);
     return folder;
@@ -138,6 +141,7 @@ TensorType stored_type(const ModelFolder& folder) {
             if (tensor.name.ends_with("wte.weight") || tensor.name.ends_with("embed_tokens.weight"))
                 return tensor.type;
     }
+    if (parameter_table<float>(folder)[0].quantized) return TensorType::f32;
     throw InputError(fmt::format("{}: its weights hold no token embedding", folder.path.string()));
 }
 

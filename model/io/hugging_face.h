@@ -17,7 +17,8 @@
 struct ModelFolder {
     std::filesystem::path path;
     ModelConfig config;
-    std::vector<std::filesystem::path> weight_files;  // model.safetensors, or the index's parts
+    // model.safetensors, the index's parts, or quantized.safetensors
+    std::vector<std::filesystem::path> weight_files;
 };
 
 // The folder that `name` means: a folder, or "org/name" in the local Hugging Face cache. If it is
@@ -30,8 +31,15 @@ ModelFolder open_model_folder(const std::filesystem::path& path);
 // The same of a folder whose files were found.
 void check_tensors(const ModelFolder& folder);
 
-// The floating-point type of the folder's embedding, which --save_dtype defaults to.
+// The floating-point type of the folder's embedding, which --save_dtype defaults to; fp32, which
+// holds every block exactly, if that is quantised.
 TensorType stored_type(const ModelFolder& folder);
+
+// The parameters of the folder's model as T computes with them: in float, what the folder stores as
+// blocks stays quantised. With any other table, load_weights turns blocks into the elements they
+// stand for.
+template <typename T>
+ParameterTable parameter_table(const ModelFolder& folder);
 
 // Fills the weights, and the masters, at the file's full precision, if they were allocated. The
 // store's table must be that of the folder's config. A value that is not finite is an InputError
@@ -43,6 +51,7 @@ struct SaveModel {
     std::filesystem::path folder;          // made if it is not there
     TensorType type = TensorType::f32;     // f32, bf16 or f16
     std::filesystem::path tokenizer_from;  // its tokenizer's files are copied; empty: none
+    std::string chat_jinja = {};           // chat_template.jinja in place of theirs; empty: theirs
     int64_t max_shard_bytes = int64_t{50'000'000'000};  // transformers' default
 };
 

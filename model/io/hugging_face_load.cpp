@@ -6,6 +6,7 @@
 #include "kernels/core/check.h"
 #include "model/io/hugging_face.h"
 #include "model/io/mapped_file.h"
+#include "model/io/quantized_tensor.h"
 #include "model/io/safetensors.h"
 
 namespace {
@@ -21,6 +22,7 @@ bool is_buffer(const std::string& name) {
 struct Origin {
     const SafetensorsFile* file = nullptr;
     const StoredTensor* tensor = nullptr;
+    std::optional<BlockType> blocks = {};  // that the tensor's bytes are
     std::string where() const {
         return fmt::format("{}: tensor {}", file->path().string(), tensor->name);
     }
@@ -33,7 +35,25 @@ int parameter_of(const ParameterTable& table, const std::string& stored) {
     return -1;
 }
 
+void check_blocks(const Origin& origin, const Parameter& parameter) {
+    ENSURE_INPUT(parameter.shape.size() == 2, origin.where(), "found {} blocks, expected a vector",
+                 name_of(*origin.blocks));
+    const QuantizedShape shape = quantized_shape(parameter);
+    const int values = values_per_block(*origin.blocks);
+    ENSURE_INPUT(shape.columns % values == 0, origin.where(),
+                 "found {} blocks of {} weights for rows of {}", name_of(*origin.blocks), values,
+                 shape.columns);
+    const int64_t expected[] = {shape.rows,
+                                QuantizedWeight{.type = *origin.blocks}.row_bytes(shape.columns)};
+    ENSURE_INPUT(std::ranges::equal(origin.tensor->shape, expected), origin.where(),
+                 "found shape {}, expected {}", shape_text(origin.tensor->shape),
+                 shape_text(expected));
+    ENSURE_INPUT(origin.tensor->type == TensorType::u8, origin.where(),
+                 "found type {}, expected U8", safetensors_name(origin.tensor->type));
+}
+
 void check_tensor(const Origin& origin, const Parameter& parameter) {
+    if (origin.blocks) return check_blocks(origin, parameter);
     ENSURE_INPUT(origin.tensor->shape == parameter.shape, origin.where(),
                  "found shape {}, expected {}", shape_text(origin.tensor->shape),
                  shape_text(parameter.shape));
@@ -42,8 +62,12 @@ void check_tensor(const Origin& origin, const Parameter& parameter) {
                  safetensors_name(origin.tensor->type));
 }
 
-void add_origin(const Origin& origin, const ParameterTable& table, std::vector<Origin>& origins) {
-    const int index = parameter_of(table, origin.tensor->name);
+void add_origin(Origin origin, const ParameterTable& table, std::vector<Origin>& origins) {
+    int index = parameter_of(table, origin.tensor->name);
+    if (const auto name = parse_quantized_name(origin.tensor->name); name && index < 0) {
+        index = parameter_of(table, std::string(name->parameter));
+        origin.blocks = name->type;
+    }
     if (index < 0) {
         ENSURE_INPUT(is_buffer(origin.tensor->name), origin.where(),
                      "is not part of the model that config.json describes");
@@ -73,7 +97,7 @@ void settle_tied(const ParameterTable& table, std::vector<Origin>& origins) {
     }
 }
 
-std::vector<SafetensorsFile> open_files(const ModelFolder& folder) {
+std::vector<SafetensorsFile> open_all(const ModelFolder& folder) {
     std::vector<SafetensorsFile> files;
     files.reserve(folder.weight_files.size());
     for (const std::filesystem::path& path : folder.weight_files) files.emplace_back(path);
@@ -126,27 +150,71 @@ void copy_tensor(const Origin& origin, std::span<Element> out) {
         stored, is_finite(stored) ? " that its type in memory can hold" : "", bad));
 }
 
+template <typename T>
+void copy_blocks(const Origin& origin, int index, ParameterStore<T>& store) {
+    const Parameter& parameter = store.table()[index];
+    const std::span<const std::byte> bytes = origin.tensor->bytes;
+    const auto bad = find_bad_block(*origin.blocks, bytes);
+    ENSURE_INPUT(!bad, origin.where(), "block {} has a scale that is not finite", *bad);
+    if (parameter.quantized) {
+        const auto out = store.allocate_quantized(index, *origin.blocks);
+        std::copy(bytes.begin(), bytes.end(), out.begin());
+        return;
+    }
+    const auto count = static_cast<size_t>(parameter.count);
+    dequantize_parameter(parameter, *origin.blocks, bytes, std::span(store.weight(index), count));
+    if (store.has(Role::master))
+        dequantize_parameter(parameter, *origin.blocks, bytes,
+                             std::span(store.master(index), count));
+}
+
+template <typename T>
+void copy_elements(const Origin& origin, int index, ParameterStore<T>& store) {
+    const Parameter& parameter = store.table()[index];
+    ENSURE_INPUT(!parameter.quantized, origin.where(), "found {}, expected quantised blocks",
+                 safetensors_name(origin.tensor->type));
+    const auto count = static_cast<size_t>(parameter.count);
+    copy_tensor(origin, std::span(store.weight(index), count));
+    if (store.has(Role::master)) copy_tensor(origin, std::span(store.master(index), count));
+}
+
 }  // namespace
 
 void check_tensors(const ModelFolder& folder) {
-    find_origins(open_files(folder), folder, ParameterTable(folder.config));
+    find_origins(open_all(folder), folder, ParameterTable(folder.config));
+}
+
+template <typename T>
+ParameterTable parameter_table(const ModelFolder& folder) {
+    ParameterTable table(folder.config);
+    if (!std::is_same_v<T, float>) return table;
+    const std::vector<SafetensorsFile> files = open_all(folder);
+    const std::vector<Origin> origins = find_origins(files, folder, table);
+    for (int index = 0; index < table.size(); ++index)
+        if (origins[static_cast<size_t>(index)].blocks && !table[index].tied_to)
+            table.set_quantized(index);
+    return table;
 }
 
 template <typename T>
 void load_weights(const ModelFolder& folder, ParameterStore<T>& store) {
-    const std::vector<SafetensorsFile> files = open_files(folder);
+    const std::vector<SafetensorsFile> files = open_all(folder);
     const ParameterTable& table = store.table();
     const std::vector<Origin> origins = find_origins(files, folder, table);
     for (int index = 0; index < table.size(); ++index) {
         if (table[index].tied_to) continue;
         const Origin& origin = origins[static_cast<size_t>(index)];
-        const auto count = static_cast<size_t>(table[index].count);
-        copy_tensor(origin, std::span(store.weight(index), count));
-        if (store.has(Role::master)) copy_tensor(origin, std::span(store.master(index), count));
+        if (origin.blocks)
+            copy_blocks(origin, index, store);
+        else
+            copy_elements(origin, index, store);
         forget(origin.tensor->bytes);
     }
 }
 
+template ParameterTable parameter_table<float>(const ModelFolder&);
+template ParameterTable parameter_table<double>(const ModelFolder&);
+template ParameterTable parameter_table<bf16>(const ModelFolder&);
 template void load_weights(const ModelFolder&, ParameterStore<float>&);
 template void load_weights(const ModelFolder&, ParameterStore<double>&);
 template void load_weights(const ModelFolder&, ParameterStore<bf16>&);

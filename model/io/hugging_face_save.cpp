@@ -98,6 +98,7 @@ void save_model(const ModelConfig& config, const ParameterStore<T>& store, const
     write_parts(args.folder, split(std::move(tensors), args.max_shard_bytes),
                 table.num_parameters());
     if (!args.tokenizer_from.empty()) copy_tokenizer_files(args.tokenizer_from, args.folder);
+    if (!args.chat_jinja.empty()) write_file(args.folder / "chat_template.jinja", args.chat_jinja);
     write_file(args.folder / "config.json", config_text);  // last: without it this is no model
 }
 

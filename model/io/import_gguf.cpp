@@ -113,7 +113,7 @@ Imported import_gguf(const ImportGguf& args) {
     model.config = config_from_gguf(file);
     model.tensors = tensors_from_gguf(file, model.config);
     model.tokenizer = tokenizer_from_gguf(file, model.config);
-    write_imported(model, args.type, args.output_dir);
+    write_imported(model, {args.type, args.keep_quantized}, args.output_dir);
     return {.model_type = model.config.model_type,
             .num_parameters = ParameterTable(model.config).num_parameters()};
 }

@@ -12,6 +12,7 @@ struct ImportGguf {
     std::filesystem::path model;        // the .gguf file
     std::filesystem::path output_dir;   // must not exist or be empty
     TensorType type = TensorType::f32;  // f32 holds every quantised weight exactly as ggml reads it
+    bool keep_quantized = false;        // blocks stay as they are
 };
 
 // The output folder appears whole or not at all. Complaints name the file and the key or tensor.

@@ -194,7 +194,7 @@ Imported import_llama2c(const ImportLlama2c& args) {
     model.tensors = tensors_from_llama2c(weights.bytes(), model.config, model.source);
     model.tokenizer =
         tokenizer_from_llama2c(tokens.bytes(), model.config.vocab_size, args.tokenizer.string());
-    write_imported(model, args.type, args.output_dir);
+    write_imported(model, {args.type}, args.output_dir);
     return {.model_type = model.config.model_type,
             .num_parameters = ParameterTable(model.config).num_parameters()};
 }

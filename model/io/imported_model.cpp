@@ -1,11 +1,13 @@
 #include "model/io/imported_model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
 #include "model/io/atomic_file.h"
+#include "model/io/quantized_tensor.h"
 #include "model/io/safetensors.h"
 #include "model/parameters.h"
 
@@ -41,6 +43,21 @@ public:
             done += now;
         }
     }
+
+    // Bytes [first, first + out.size()) of the parameter's blocks, [out, in].
+    void read_blocks(int64_t first, std::span<std::byte> out) const {
+        for (size_t done = 0; done < out.size();) {
+            const int64_t row = (first + static_cast<int64_t>(done)) / row_bytes_;
+            const int64_t place = (first + static_cast<int64_t>(done)) % row_bytes_;
+            const auto now = std::min(static_cast<size_t>(row_bytes_ - place), out.size() - done);
+            const int64_t from = stored_row(row) * row_bytes_ + place;
+            std::copy_n(tensor_.bytes.begin() + from, now,
+                        out.begin() + static_cast<int64_t>(done));
+            done += now;
+        }
+    }
+
+    std::vector<int64_t> blocks_shape() const { return {rows_, row_bytes_}; }
 
 private:
     int64_t stored_row(int64_t row) const {
@@ -104,6 +121,24 @@ TensorToWrite to_write(const ImportedModel& model, const Parameter& parameter,
     return {.name = parameter.name, .type = type, .shape = parameter.shape, .fill = fill};
 }
 
+bool stays_quantized(const ForeignTensor& tensor, const WeightForm& form) {
+    return form.keep_quantized && values_per_block(tensor.type) > 1;
+}
+
+TensorToWrite blocks_to_write(const ImportedModel& model, const Parameter& parameter,
+                              const ForeignTensor& tensor) {
+    const auto reader = std::make_shared<WeightReader>(tensor, parameter, model.config.head_dim);
+    const auto bad = find_bad_block(tensor.type, tensor.bytes);
+    ENSURE_INPUT(!bad, model.source + ": " + tensor.name, "block {} has a scale that is not finite",
+                 *bad);
+    return {.name = quantized_name(parameter.name, tensor.type),
+            .type = TensorType::u8,
+            .shape = reader->blocks_shape(),
+            .fill = [=](int64_t first, std::span<std::byte> bytes) {
+                reader->read_blocks(first, bytes);
+            }};
+}
+
 // What transformers' generate() reads: where a text begins and ends.
 std::string generation_config(const ModelConfig& config) {
     nlohmann::ordered_json json = {{"_from_model_config", true}};
@@ -116,25 +151,31 @@ std::string generation_config(const ModelConfig& config) {
 
 }  // namespace
 
-void write_imported_weights(const ImportedModel& model, TensorType type,
+void write_imported_weights(const ImportedModel& model, const WeightForm& form,
                             const std::filesystem::path& file) {
     const ParameterTable table(model.config);
     ENSURE(static_cast<int>(model.tensors.size()) == table.size(), "{}: {} tensors, expected {}",
            model.source, model.tensors.size(), table.size());
     std::vector<TensorToWrite> tensors;
-    for (int index = 0; index < table.size(); ++index)
-        if (!table[index].tied_to)
-            tensors.push_back(
-                to_write(model, table[index], model.tensors[static_cast<size_t>(index)], type));
+    for (int index = 0; index < table.size(); ++index) {
+        if (table[index].tied_to) continue;
+        const ForeignTensor& tensor = model.tensors[static_cast<size_t>(index)];
+        tensors.push_back(stays_quantized(tensor, form)
+                              ? blocks_to_write(model, table[index], tensor)
+                              : to_write(model, table[index], tensor, form.type));
+    }
     write_safetensors(file, std::move(tensors));
 }
 
-void write_imported(const ImportedModel& model, TensorType type,
+void write_imported(const ImportedModel& model, const WeightForm& form,
                     const std::filesystem::path& output_dir) {
-    const std::string config = config_to_json(model.config, type);
+    const bool blocks = std::ranges::any_of(
+        model.tensors, [&](const ForeignTensor& tensor) { return stays_quantized(tensor, form); });
+    const std::string config = config_to_json(model.config, form.type);
     AtomicFolder output(output_dir);  // refuses one that holds something
     write_tokenizer(model.tokenizer, output.path());
-    write_imported_weights(model, type, output.path() / "model.safetensors");
+    write_imported_weights(model, form,
+                           output.path() / (blocks ? kQuantizedFile : "model.safetensors"));
     write_file(output.path() / "generation_config.json", generation_config(model.config));
     write_file(output.path() / "config.json", config);
     output.commit();

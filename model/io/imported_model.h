@@ -41,13 +41,19 @@ struct Imported {
     int64_t num_parameters = 0;
 };
 
+// How weights are written.
+struct WeightForm {
+    TensorType type = TensorType::f32;
+    bool keep_quantized = false;  // blocks stay as they are (model/io/quantized_tensor.h)
+};
+
 // Writes config.json, generation_config.json, model.safetensors and the tokenizer's files into a
 // new folder, which appears whole or not at all.
-void write_imported(const ImportedModel& model, TensorType type,
+void write_imported(const ImportedModel& model, const WeightForm& form,
                     const std::filesystem::path& output_dir);
 
 // The weights alone, as one safetensors file. They go through a buffer of a few MiB, so that memory
 // does not grow with the model; only a transposed tensor is held whole. A weight that is not
 // finite, or too large for `type`, is an InputError that names the tensor.
-void write_imported_weights(const ImportedModel& model, TensorType type,
+void write_imported_weights(const ImportedModel& model, const WeightForm& form,
                             const std::filesystem::path& file);

@@ -6,7 +6,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/dtype.h"
-#include "kernels/quantize/dequantize.h"
+#include "kernels/quantize/half.h"
 
 namespace {
 

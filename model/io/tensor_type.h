@@ -25,7 +25,7 @@ const char* torch_name(TensorType type);
 // `flag`.
 TensorType type_from_flag(const std::string& value, const std::string& flag);
 
-// IEEE half precision as bits; float_from_half (kernels/quantize/dequantize.h) is the way back.
+// IEEE half precision as bits; float_from_half (kernels/quantize/half.h) is the way back.
 uint16_t half_bits_from_float(float value);
 
 // Reads out.size() elements of floating-point type `type` at `bytes`, which need not be aligned.

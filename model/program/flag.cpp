@@ -68,6 +68,11 @@ Flag& Flag::choices(std::vector<std::string> allowed) {
     return *this;
 }
 
+Flag& Flag::one_each(std::string value_name) {
+    one_each_ = true;
+    return this->value_name(std::move(value_name));
+}
+
 Flag& Flag::alias(std::string name) {
     aliases_.push_back(std::move(name));
     return *this;

@@ -149,7 +149,11 @@ Flags::Assignment Flags::assignment(std::string_view name, std::vector<std::stri
     }
     Flag* const flag = find(name);
     if (flag == nullptr) throw_unknown(name, source);
-    if (flag->is_list() && !verbatim) values = split_at_commas(values.front(), source);
+    if (flag->is_list() && !verbatim && !flag->takes_one_each())
+        values = split_at_commas(values.front(), source);
+    for (const std::string& value : values)
+        ENSURE_INPUT(!flag->takes_one_each() || !value.empty(), source,
+                     "found an empty text, expected at least one character");
     return {flag, std::move(values), source};
 }
 

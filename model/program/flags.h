@@ -8,8 +8,9 @@
 //
 // A flag is declared once: its name, the variable that holds its default and takes its value, and
 // its help. `-` and `_` are the same; booleans are `--x`, `--x false`, `--no_x`; lists take commas
-// and repetition. The command line wins over the file. Whatever is unknown, misspelt or out of
-// range is an InputError that names the flag, or the file and line, and says what was expected.
+// and repetition, or repetition alone (one_each). The command line wins over the file. Whatever is
+// unknown, misspelt or out of range is an InputError that names the flag, or the file and line, and
+// says what was expected.
 //
 // Written here rather than taken from a library because the ones at hand neither treat `-` as `_`
 // nor read `--x false` nor suggest the nearest name, and because YAML must pass the same checks.
@@ -43,6 +44,8 @@ public:
     Flag& below(double hi);
     // The only values allowed (of each element, for a list).
     Flag& choices(std::vector<std::string> allowed);
+    // Of a list: a value is one element with all its commas; several need the flag several times.
+    Flag& one_each(std::string value_name);
     // Another spelling of the same flag, hidden from --help.
     Flag& alias(std::string name);
     // What --help shows: "tokens"; "PATH[:repeat]"; a default that the code works out later.
@@ -54,6 +57,7 @@ public:
     const FlagTarget& target() const { return target_; }
     bool is_boolean() const;
     bool is_list() const;
+    bool takes_one_each() const { return one_each_; }
     // Name or alias; `normal_name` has underscores.
     bool answers_to(std::string_view normal_name) const;
     // The variable's value as a user would type it; empty for an absent optional.
@@ -78,6 +82,7 @@ private:
     std::vector<std::string> choices_, aliases_;
     std::optional<double> lo_, hi_;
     bool hi_excluded_ = false;
+    bool one_each_ = false;
     bool given_ = false;
 };
 

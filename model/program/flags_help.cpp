@@ -53,7 +53,7 @@ std::string Flags::help_of(const Flag& flag) const {
     if (value.empty() && !flag.choices_.empty())
         value = fmt::format("{}", fmt::join(flag.choices_, "|"));
     if (value.empty() && !flag.is_boolean()) value = is_number ? "N" : "TEXT";
-    if (flag.is_list()) value += ",...";
+    if (flag.is_list() && !flag.one_each_) value += ",...";
 
     std::string notes = flag.unit_;
     if (!flag.default_text_.empty())

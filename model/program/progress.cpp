@@ -14,6 +14,10 @@ namespace {
 constexpr int kWidestBar = 30;
 constexpr int kNarrowestBar = 8;
 constexpr std::chrono::milliseconds kRedrawEvery{100};
+constexpr double kMegabyte = 1e6;
+constexpr int64_t kLargeInputBytes = 100'000'000;
+
+int64_t megabytes(int64_t bytes) { return std::llround(static_cast<double>(bytes) / kMegabyte); }
 
 // https://no-color.org: any value but an empty one asks for no colour.
 bool colour_wanted() {
@@ -127,4 +131,20 @@ void Progress::erase() {
     std::fputs("\r\x1b[K", stream_);
     std::fflush(stream_);
     drawn_ = false;
+}
+
+ReadingProgress::ReadingProgress(const std::string& what, int64_t total_bytes)
+    : what_(what),
+      total_bytes_(total_bytes),
+      bar_("reading " + what + ", MB", megabytes(total_bytes)),
+      start_(std::chrono::steady_clock::now()) {}
+
+void ReadingProgress::update(int64_t bytes) {
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+    if (elapsed.count() > 1.0) bar_.update(megabytes(bytes));
+    if (bytes != total_bytes_ || total_bytes_ < kLargeInputBytes) return;
+    bar_.log(fmt::format("{}: {} MB read in {:.1f} s, {:.0f} MB/s", what_,
+                         grouped_digits(megabytes(bytes)), elapsed.count(),
+                         static_cast<double>(bytes) / kMegabyte / elapsed.count()));
+    total_bytes_ = 0;  // said once
 }

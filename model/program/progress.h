@@ -52,3 +52,20 @@ private:
     Clock::time_point start_, drawn_at_;
     bool drawn_ = false;
 };
+
+// Reading an input: a bar in megabytes once it takes longer than a second, and of a large one a
+// line at the end.
+class ReadingProgress {
+public:
+    ReadingProgress(const std::string& what, int64_t total_bytes);
+    ReadingProgress(const ReadingProgress&) = delete;
+    ReadingProgress& operator=(const ReadingProgress&) = delete;
+
+    void update(int64_t bytes);
+
+private:
+    std::string what_;
+    int64_t total_bytes_;
+    Progress bar_;
+    std::chrono::steady_clock::time_point start_;
+};

@@ -13,3 +13,8 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
     const std::string text = fmt::format(format, std::forward<Args>(args)...);
     std::fwrite(text.data(), 1, text.size(), stderr);
 }
+
+// A line of its own; nothing where there is nothing to note.
+inline void say_note(const std::string& text) {
+    if (!text.empty()) say("{}\n", text);
+}

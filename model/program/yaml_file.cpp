@@ -1,8 +1,12 @@
 #include "model/program/yaml_file.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <sstream>
 
 #include "kernels/core/check.h"
 #include "model/io/json.h"
@@ -13,14 +17,58 @@ std::string place(const std::string& path, const YAML::Mark& mark) {
     return mark.is_null() ? path : fmt::format("{}:{}", path, mark.line + 1);
 }
 
+constexpr int64_t kMaxBytes = 1 << 20;  // the parser takes a hundred times as much memory
+
+// Sees to it that a text is one document of few levels. yaml-cpp's own LoadAll never returns where
+// a document leaves something behind, such as a stray comma: each of its attempts to read on makes
+// one more empty document.
+class OneDocument : public YAML::EventHandler {
+public:
+    OneDocument(const std::string& text, const std::string& path) : path_(path) {
+        std::istringstream stream(text);
+        YAML::Parser parser(stream);
+        while (parser.HandleNextDocument(*this)) {
+        }
+    }
+
+    void OnDocumentStart(const YAML::Mark& mark) override {
+        ENSURE_INPUT(++documents_ == 1, place(path_, mark),
+                     "found more behind the first YAML document, expected one document");
+    }
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  const std::string&) override {}
+    void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                         YAML::EmitterStyle::value) override {
+        enter(mark);
+    }
+    void OnSequenceEnd() override { --depth_; }
+    void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                    YAML::EmitterStyle::value) override {
+        enter(mark);
+    }
+    void OnMapEnd() override { --depth_; }
+
+private:
+    void enter(const YAML::Mark& mark) {
+        constexpr int kMaxDepth = 64;
+        ENSURE_INPUT(++depth_ <= kMaxDepth, place(path_, mark),
+                     "YAML nested {} levels deep, expected at most {}", depth_, kMaxDepth);
+    }
+
+    const std::string& path_;
+    int documents_ = 0, depth_ = 0;
+};
+
 YAML::Node load(const std::string& path) {
-    constexpr int64_t kMaxBytes = 1 << 20;  // the longest command line is shorter
+    ENSURE_INPUT(!std::filesystem::is_directory(path), path, "a folder, expected a YAML file");
+    ENSURE_INPUT(std::ifstream(path).good(), path, "cannot be opened, expected a YAML file");
     const std::string text = read_text_file(path, kMaxBytes);
     try {
-        const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-        ENSURE_INPUT(documents.size() <= 1, path, "found {} YAML documents, expected one",
-                     documents.size());
-        return documents.empty() ? YAML::Node() : documents.front();
+        const OneDocument checked(text, path);
+        return YAML::Load(text);
     } catch (const YAML::Exception& error) {
         throw InputError(fmt::format("{}: not YAML: {}", place(path, error.mark), error.msg));
     }

@@ -70,6 +70,32 @@ std::string default_of(const nlohmann::json& value, const std::string& source) {
     throw InputError(source + ": chat_template: a list without one named \"default\"");
 }
 
+struct OwnSource {
+    std::string jinja;
+    std::string file;
+};
+
+// A folder's own template.
+std::optional<OwnSource> source_in(const fs::path& folder) {
+    if (const fs::path file = folder / "chat_template.jinja"; is_there(file))
+        return OwnSource{read_text_file(file), file.string()};
+    const fs::path file = folder / "tokenizer_config.json";
+    if (!is_there(file)) return std::nullopt;
+    const nlohmann::json config = read_json_file(file);
+    if (!config.is_object() || !config.contains("chat_template") ||
+        config["chat_template"].is_null())
+        return std::nullopt;
+    return OwnSource{default_of(config["chat_template"], file.string()), file.string()};
+}
+
+// Null: none that is known.
+const char* name_of_source(std::string_view jinja) {
+    const std::string text = canonical(jinja);
+    for (const KnownSource& known : kKnownSources)
+        if (text == known.jinja) return known.name;
+    return nullptr;
+}
+
 std::string known_names() {
     std::string list;
     for (const std::string& name : ChatTemplate::names())
@@ -91,24 +117,29 @@ ChatTemplate ChatTemplate::named(const std::string& name, const std::string& fla
 }
 
 ChatTemplate ChatTemplate::recognised(std::string_view jinja, const std::string& source) {
+    if (const char* name = name_of_source(jinja)) return named(name, source);
     const std::string text = canonical(jinja);
-    for (const KnownSource& known : kKnownSources)
-        if (text == known.jinja) return named(known.name, source);
     throw InputError(fmt::format(
         "{}: its chat template (\"{}\"...) is none that is known; --chat_template takes {}", source,
         text.substr(0, std::min<size_t>(40, text.find('\n'))), known_names()));
 }
 
+std::string ChatTemplate::jinja_beside(const fs::path& folder) const {
+    const char* own_name = nullptr;
+    try {
+        if (const auto own = source_in(folder)) own_name = name_of_source(own->jinja);
+    } catch (const InputError&) {  // whatever it means, it is not this
+    }
+    if (own_name != nullptr && name_ == own_name) return "";
+    const auto known =
+        std::find_if(std::begin(kKnownSources), std::end(kKnownSources),
+                     [&](const KnownSource& source) { return name_ == source.name; });
+    return known->jinja;
+}
+
 std::optional<ChatTemplate> ChatTemplate::of_folder(const fs::path& folder) {
-    if (const fs::path file = folder / "chat_template.jinja"; is_there(file))
-        return recognised(read_text_file(file), file.string());
-    const fs::path file = folder / "tokenizer_config.json";
-    if (!is_there(file)) return std::nullopt;
-    const nlohmann::json config = read_json_file(file);
-    if (!config.is_object() || !config.contains("chat_template") ||
-        config["chat_template"].is_null())
-        return std::nullopt;
-    return recognised(default_of(config["chat_template"], file.string()), file.string());
+    const auto own = source_in(folder);
+    return own ? std::optional(recognised(own->jinja, own->file)) : std::nullopt;
 }
 
 ChatTemplate ChatTemplate::chosen(const std::string& name, const fs::path& folder) {

@@ -37,6 +37,9 @@ public:
     static ChatTemplate chosen(const std::string& name, const std::filesystem::path& folder);
     // The template that a Jinja source means; `source` starts the complaint.
     static ChatTemplate recognised(std::string_view jinja, const std::string& source);
+    // What chat_template.jinja of a model tuned with this template holds: this template's source,
+    // or nothing if the files of `folder`, which are copied, say the same already.
+    std::string jinja_beside(const std::filesystem::path& folder) const;
 
     const std::string& name() const { return name_; }
     // With a generation prompt, the text ends where the assistant's answer begins.

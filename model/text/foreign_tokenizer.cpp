@@ -29,7 +29,6 @@ constexpr PreTokenizer kLlama3 = {.pattern = Pattern::llama3, .max_number_chars 
 constexpr PreTokenizer kQwen2 = {.pattern = Pattern::llama3, .max_number_chars = 1};
 constexpr NamedCut kNamedCuts[] = {
     {.name = "gpt-2", .cut = kGpt2},
-    {.name = "gpt2", .cut = kGpt2},
     {.name = "phi-2", .cut = kGpt2},
     {.name = "smollm", .cut = kGpt2Digits},
     {.name = "starcoder", .cut = kGpt2Digits},

@@ -17,22 +17,65 @@ constexpr const char* kAlpacaWithoutInput =
     "Below is an instruction that describes a task. Write a response that appropriately completes "
     "the request.\n\n### Instruction:\n{}\n\n### Response:\n";
 
-size_t common_prefix(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
-    const size_t length = std::min(a.size(), b.size());
-    const auto departed =
-        std::mismatch(a.begin(), a.begin() + static_cast<int64_t>(length), b.begin());
+size_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+    const auto departed = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
     return static_cast<size_t>(departed.first - a.begin());
+}
+
+// A place to cut the text (Tokenizer::next_cut) near its end; `begin` if there is none behind it.
+size_t last_cut(const Tokenizer& tokenizer, std::string_view text, size_t begin) {
+    for (size_t back = 16;; back *= 2) {
+        const size_t from = text.size() > begin + back ? text.size() - back : begin;
+        const size_t cut = tokenizer.next_cut(text, from);
+        if (cut > begin && cut < text.size()) return cut;
+        if (from == begin) return begin;
+    }
+}
+
+// How far the ids of a text are also those of another.
+struct Shared {
+    size_t ids = 0;         // until they depart, those before the text's included
+    bool is_whole = false;  // none of the other's departs
+};
+
+// Appends the text's ids and compares them with those of each of `fronts`, shorter ones first.
+// What begins the text as well is encoded once, up to its last cut.
+std::vector<Shared> encode_with_fronts(const Tokenizer& tokenizer, std::string_view text,
+                                       std::initializer_list<std::string_view> fronts,
+                                       std::vector<int32_t>& ids) {
+    struct Own {
+        size_t begin;               // in ids
+        std::vector<int32_t> rest;  // of the front, from there
+    };
+    const auto encode = [&](std::string_view part, bool is_rest, std::vector<int32_t>& out) {
+        is_rest ? tokenizer.encode_rest(part, out) : tokenizer.encode(part, out);
+    };
+    const size_t before = ids.size();
+    std::vector<Own> own;
+    size_t done = 0;  // bytes of the text
+    for (const std::string_view front : fronts) {
+        const bool is_front = text.starts_with(front) && front.size() >= done;
+        const size_t cut = is_front ? last_cut(tokenizer, front, done) : 0;
+        if (is_front) {
+            encode(text.substr(done, cut - done), done > 0, ids);
+            done = cut;
+        }
+        own.push_back({is_front ? ids.size() : before, {}});
+        encode(front.substr(cut), cut > 0, own.back().rest);
+    }
+    encode(text.substr(done), done > 0, ids);
+    std::vector<Shared> shared;
+    for (const auto& [begin, rest] : own) {
+        const size_t same = common_prefix(std::span(ids).subspan(begin), rest);
+        shared.push_back({.ids = begin + same, .is_whole = same == rest.size()});
+    }
+    return shared;
 }
 
 std::vector<int32_t> with_prefix(const Tokenizer& tokenizer, std::string_view text) {
     std::vector<int32_t> ids = tokenizer.prefix_ids();
     tokenizer.encode(text, ids);
     return ids;
-}
-
-void end_with_eos(const Tokenizer& tokenizer, std::vector<int32_t>& ids) {
-    const auto eos = tokenizer.eos_id();
-    if (eos && (ids.empty() || ids.back() != *eos)) ids.push_back(*eos);
 }
 
 std::string string_of(const nlohmann::json& row, const char* key, const std::string& source) {
@@ -98,6 +141,11 @@ std::vector<float> TrainingRow::weights() const {
     return weights;
 }
 
+void end_with_eos(const Tokenizer& tokenizer, std::vector<int32_t>& ids) {
+    const auto eos = tokenizer.eos_id();
+    if (eos && (ids.empty() || ids.back() != *eos)) ids.push_back(*eos);
+}
+
 TrainingRow text_row(const Tokenizer& tokenizer, std::string_view text) {
     TrainingRow row{.ids = with_prefix(tokenizer, text),
                     .bytes = static_cast<int64_t>(text.size())};
@@ -109,9 +157,8 @@ TrainingRow text_row(const Tokenizer& tokenizer, std::string_view text) {
 TrainingRow completion_row(const Tokenizer& tokenizer, const std::string& prompt,
                            const std::string& completion) {
     const std::string text = prompt + completion;
-    TrainingRow row{.ids = with_prefix(tokenizer, text),
-                    .bytes = static_cast<int64_t>(text.size())};
-    row.trained_begin = common_prefix(row.ids, with_prefix(tokenizer, prompt));
+    TrainingRow row{.ids = tokenizer.prefix_ids(), .bytes = static_cast<int64_t>(text.size())};
+    row.trained_begin = encode_with_fronts(tokenizer, text, {prompt}, row.ids)[0].ids;
     end_with_eos(tokenizer, row.ids);
     row.trained_end = row.ids.size();
     return row;
@@ -123,12 +170,12 @@ TrainingRow chat_row(const Tokenizer& tokenizer, const ChatTemplate& chat,
     const std::string before = chat.render(messages, /*add_generation_prompt=*/true);
     messages.push_back({"assistant", answer});
     const std::string text = chat.render(messages, /*add_generation_prompt=*/false);
-    TrainingRow row{.ids = tokenizer.encode(text), .bytes = static_cast<int64_t>(text.size())};
-    row.trained_begin = common_prefix(row.ids, tokenizer.encode(before));
+    const std::string to_turn_end = before + answer + std::string(chat.turn_end());
+    TrainingRow row{.ids = {}, .bytes = static_cast<int64_t>(text.size())};
+    const auto shared = encode_with_fronts(tokenizer, text, {before, to_turn_end}, row.ids);
+    row.trained_begin = shared[0].ids;
     // A token that holds both the turn's end and what follows it is trained: it ends the turn.
-    const auto to_turn_end = tokenizer.encode(before + answer + std::string(chat.turn_end()));
-    const size_t same = common_prefix(row.ids, to_turn_end);
-    row.trained_end = same == to_turn_end.size() ? same : row.ids.size();
+    row.trained_end = shared[1].is_whole ? shared[1].ids : row.ids.size();
     return row;
 }
 

@@ -34,6 +34,7 @@ struct TrainingRow {
 };
 
 // One EOS ends a row, if the tokenizer has one; none is added to a text that ends with it.
+void end_with_eos(const Tokenizer& tokenizer, std::vector<int32_t>& ids);
 TrainingRow text_row(const Tokenizer& tokenizer, std::string_view text);
 
 // Both are tokenised as one string; training starts where its ids depart from the prompt's own.

@@ -1,7 +1,5 @@
 // bin/tokenize: text to token ids and back, and training of vocabularies.
 
-#include <fmt/core.h>
-
 #include <charconv>
 #include <fstream>
 #include <iostream>
@@ -99,6 +97,7 @@ int convert(const Options& options, std::istream& input, const std::string& sour
     }
     ENSURE_INPUT(!input.bad(), source, "cannot be read");
     if (options.count) fmt::print("{}\n", num_ids);
+    say_note(tokenizer.dropped_text());
     return 0;
 }
 

@@ -50,7 +50,7 @@ public:
     }
 
 private:
-    static constexpr int kLogEntries = 15;  // 1.5 MiB
+    static constexpr int kLogEntries = 16;  // 3 MiB
     std::vector<Entry> entries_ = std::vector<Entry>(size_t{1} << kLogEntries);
 };
 
@@ -86,13 +86,16 @@ void for_each_word(std::string_view text, bool one_space_each, Visit&& visit) {
     }
 }
 
+// The added tokens as they are looked for.
+std::vector<AddedToken> added_tokens(const TokenizerFiles& files) {
+    std::vector<AddedToken> tokens = files.added;
+    for (AddedToken& token : tokens) token.content = normalized_content(token, files);
+    return tokens;
+}
+
 AddedTokenMatcher matcher_of(const TokenizerFiles& files, bool normalized) {
-    std::vector<AddedToken> tokens;
-    for (AddedToken token : files.added) {
-        if (token.normalized != normalized) continue;
-        token.content = normalized_content(token, files);
-        tokens.push_back(std::move(token));
-    }
+    std::vector<AddedToken> tokens = added_tokens(files);
+    std::erase_if(tokens, [&](const AddedToken& token) { return token.normalized != normalized; });
     return AddedTokenMatcher(std::move(tokens));
 }
 
@@ -115,10 +118,12 @@ Tokenizer::Tokenizer(const TokenizerFiles& files)
       pad_(files.pad),
       prefix_(files.prefix),
       suffix_(files.suffix),
+      dropped_(std::make_shared<std::array<std::atomic<bool>, 256>>()),
       identity_(next_identity()) {
     set_tokens(files);
     for (const Merge& merge : files.merges)
         if (has_space_inside(token_bytes_[merge.merged])) words_are_safe_ = false;
+    cuts_ = CutPlaces(files, words_are_safe_, added_tokens(files));
     for (const auto* ids : {&prefix_, &suffix_})
         for (const int32_t id : *ids)
             ENSURE_INPUT(has_token(id), source_, "post_processor: id {} has no token", id);
@@ -162,30 +167,45 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
 }
 
 void Tokenizer::encode(std::string_view text, std::vector<int32_t>& out) const {
+    encode_after(Before::nothing, text, out);
+}
+
+void Tokenizer::encode_rest(std::string_view text, std::vector<int32_t>& out) const {
+    encode_after(Before::text, text, out);
+}
+
+void Tokenizer::encode_after(Before before, std::string_view text,
+                             std::vector<int32_t>& out) const {
     for (const auto& segment : added_.split(text)) {
         if (segment.id != AddedTokenMatcher::kText) {
             out.push_back(segment.id);
         } else if (sentence_piece_) {
-            encode_spaced(segment.text, segment.text.data() == text.data(), out);
+            const bool is_first = segment.text.data() == text.data();
+            encode_spaced(is_first ? before : Before::token, segment.text, out);
         } else {
             encode_plain(segment.text, out);
         }
     }
 }
 
-void Tokenizer::encode_spaced(std::string_view text, bool is_first,
+void Tokenizer::encode_spaced(Before before, std::string_view text,
                               std::vector<int32_t>& out) const {
     const SentencePiece& rule = *sentence_piece_;
+    const auto mark = [&rule](Before what, std::string_view stretch) {
+        return what == Before::text ? marks_to_spaces(stretch)
+                                    : rule.mark(stretch, what == Before::nothing);
+    };
     std::string marked;
-    if (rule.in_normalizer) text = marked = rule.mark(text, is_first);
+    if (rule.in_normalizer) text = marked = mark(before, text);
     for (const auto& segment : added_normalized_.split(text)) {
         if (segment.id != AddedTokenMatcher::kText) {
             out.push_back(segment.id);
             continue;
         }
-        const bool starts_text = is_first && segment.text.data() == text.data();
+        const bool is_first = segment.text.data() == text.data();
         std::string_view stretch = segment.text;
-        if (!rule.in_normalizer) stretch = marked = rule.mark(segment.text, starts_text);
+        if (!rule.in_normalizer)
+            stretch = marked = mark(is_first ? before : Before::token, segment.text);
         if (!rule.splits_words && !words_are_safe_) {
             encode_piece(stretch, out);
         } else {
@@ -239,13 +259,23 @@ void Tokenizer::merge_piece(std::string_view piece, std::vector<int32_t>& out) c
     } else {
         for (const char c : piece) {
             const auto byte = static_cast<uint8_t>(c);
-            ENSURE_INPUT(byte_id_[byte] >= 0, source_,
-                         "the vocabulary has no token for byte 0x{:02X}", byte);
-            ids.push_back(byte_id_[byte]);
+            if (byte_id_[byte] >= 0)
+                ids.push_back(byte_id_[byte]);
+            else
+                (*dropped_)[byte].store(true, std::memory_order_relaxed);
         }
     }
     merges_.merge(ids);
     out.insert(out.end(), ids.begin(), ids.end());
+}
+
+std::string Tokenizer::dropped_text() const {
+    std::string bytes;
+    for (size_t byte = 0; byte < dropped_->size(); ++byte)
+        if ((*dropped_)[byte]) bytes += fmt::format("{}0x{:02X}", bytes.empty() ? "" : ", ", byte);
+    if (bytes.empty()) return "";
+    return fmt::format("{}: no token for {}: such bytes were dropped from the text", source_,
+                       bytes);
 }
 
 const std::string& Tokenizer::token_bytes(int32_t id) const {

@@ -7,14 +7,17 @@
 //
 // Any bytes can be encoded, valid UTF-8 or not; unless the tokenizer normalises, strips white space
 // around an added token, or sees U+2581 as a space (SentencePiece), decoding gives the same bytes
-// back.
+// back. A byte without a token (SmolLM2 has none for 21 of them) is dropped, as by `tokenizers`:
+// what stood on its two sides may merge. dropped_text() tells of it.
 //
 // Thread-safe: all methods are const, and what they remember of past pieces is kept per thread.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +27,7 @@
 
 #include "model/text/added_tokens.h"
 #include "model/text/bpe.h"
+#include "model/text/cut_places.h"
 #include "model/text/pre_tokenizer.h"
 #include "model/text/tokenizer_files.h"
 
@@ -36,6 +40,15 @@ public:
     // Adds no special tokens; recognises those written in the text.
     std::vector<int32_t> encode(std::string_view text) const;
     void encode(std::string_view text, std::vector<int32_t>& out) const;  // appends
+
+    // Where a text may be cut: the first place at `from` or behind it, or the text's size. The ids
+    // of the text are those of its front, then those of the rest. A rest may be cut again.
+    size_t next_cut(std::string_view text, size_t from) const { return cuts_.next(text, from); }
+    void encode_rest(std::string_view text, std::vector<int32_t>& out) const;  // appends
+
+    // "PATH: no token for 0x04, 0x13: such bytes were dropped from the text", of what encode() has
+    // met so far. Empty if none.
+    std::string dropped_text() const;
 
     // An InputError for an id without a token. SentencePiece puts a space in front of a text; this
     // leaves it out again.
@@ -68,9 +81,12 @@ private:
         }
     };
 
+    enum class Before { nothing, token, text };  // what a stretch of text follows
+
     void set_tokens(const TokenizerFiles& files);
+    void encode_after(Before before, std::string_view text, std::vector<int32_t>& out) const;
     void encode_plain(std::string_view text, std::vector<int32_t>& out) const;
-    void encode_spaced(std::string_view text, bool is_first, std::vector<int32_t>& out) const;
+    void encode_spaced(Before before, std::string_view text, std::vector<int32_t>& out) const;
     void encode_piece(std::string_view piece, std::vector<int32_t>& out) const;
     void merge_piece(std::string_view piece, std::vector<int32_t>& out) const;
 
@@ -85,8 +101,11 @@ private:
     std::optional<SentencePiece> sentence_piece_;
     CharacterIds characters_;     // of sentence_piece_
     bool words_are_safe_ = true;  // no merge joins a space to what is before it
+    CutPlaces cuts_;
     bool normalize_nfc_ = false;
     std::optional<int32_t> bos_, eos_, pad_;
     std::vector<int32_t> prefix_, suffix_;
+    // [byte]  Behind a pointer because it outlives a move; encode() is const and may have company.
+    std::shared_ptr<std::array<std::atomic<bool>, 256>> dropped_;
     uint32_t identity_ = 0;  // tells this tokenizer's pieces from another's in the thread's memory
 };

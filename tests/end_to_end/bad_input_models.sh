@@ -71,6 +71,13 @@ for folder in vast broad; do
 done
 init "a model larger than the memory" "memory|MiB|available" --init vast/config.json
 
+# A model that allows more positions than anyone uses takes no memory for them.
+cp -r hostile/llama patient &&
+    sed -i 's/"max_position_embeddings": [0-9]*/"max_position_embeddings": 268435456/' \
+        patient/config.json
+check "generate: a model of 2^28 positions takes the memory of those in use" within_limits \
+    "$bin/generate" --model patient --prompt "the sea" --max_new_tokens 40 --threads 1
+
 # ---- programs but bin/train --------------------------------------------------------------------
 generate "an absent model" "--model|./absent" --model ./absent
 generate "weights that are no numbers" "nan/$weights|nan" --model nan

@@ -48,6 +48,15 @@ as_conversation() {
 }
 check "train --chat_template chatml" as_conversation
 
+tuned_talks() {
+    local first
+    first=$(echo "hello sea" | "$bin/generate" --model chat --chat --threads 1 --temperature 0 \
+        --max_new_tokens 8 2>notes) || { cat notes; return 1; }
+    [ "$first" = "$(echo "hello sea" | "$bin/generate" --model chat --chat --chat_template chatml \
+        --threads 1 --temperature 0 --max_new_tokens 8 2>/dev/null)" ]
+}
+check "chat: a model tuned with --chat_template needs no flag to talk" tuned_talks
+
 printf '{"instruction": "a", "output": "b"}\n{"instruction": "a"}\n' >broken.jsonl
 refused "a row without an answer" "broken.jsonl line 2|output" tune no --train_data broken.jsonl
 printf '[{"instruction": "a", "output": 7}]' >broken.json

@@ -220,7 +220,7 @@ check "generate streams the text that --output json reports" streamed
 as_json() {
     local line
     line=$(generate --output json) && [ "$(wc -l <<<"$line")" -eq 1 ] && for key in prompt text tokens \
-        finish_reason; do case $line in *"\"$key\":"*) ;; *) echo "$line"; return 1 ;; esac; done
+        finish_reason prompt_tokens first_token_seconds seconds; do case $line in *"\"$key\":"*) ;; *) echo "$line"; return 1 ;; esac; done
 }
 check "generate --output json: prompt, text, tokens, finish_reason in one line" as_json
 several() {
@@ -233,9 +233,16 @@ stops() {
     local text
     text=$(generate --temperature 0 --stop . --output json) &&
         case $text in *'"finish_reason":"stop"'*) ;; *) echo "$text"; return 1 ;; esac
-    case $(sed 's/.*"text"://' <<<"$text") in *.*) echo "$text"; return 1 ;; esac
+    case $(sed -E 's/.*"text":(.*),"tokens".*/\1/' <<<"$text") in *.*) echo "$text"; return 1 ;; esac
 }
 check "generate --stop ends before the text it names" stops
+stops_at_a_comma() {
+    local text
+    text=$(generate --temperature 0 --stop 'never, ever' --stop . --output json) &&
+        same "${text%%,\"prompt_tokens*}" \
+            "$(generate --temperature 0 --stop . --output json | sed 's/,"prompt_tokens.*//')"
+}
+check "generate --stop takes a text with a comma whole" stops_at_a_comma
 prompt_file() {
     printf 'the sea' >prompt.txt
     same "$("$bin/generate" --model base --threads 1 --max_new_tokens 24 --temperature 0 \

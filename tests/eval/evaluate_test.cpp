@@ -98,6 +98,9 @@ TEST_CASE("evaluate: what cannot be run is refused by the flag's or the file's n
     CHECK(complaint(options) == "--suite: juggling, expected perplexity");
     options.suites = {"perplexity=" + fixture.model};
     CHECK(complaint(options) == "--suite: " + fixture.model + " is no file");
+    put(fixture.folder / "caf\xe9.txt", "text");
+    options.suites = {"perplexity=" + (fixture.folder / "caf\xe9.txt").string()};
+    CHECK(contains(complaint(options), "is not UTF-8"));
     options = fixture.options();
     options.max_length = 65;
     CHECK(complaint(options) == "--max_length: is 65, expected at most the model's 64 positions");

@@ -47,7 +47,6 @@ void add_block(std::vector<Region>& regions, const BlockActivations<T>& b, const
     add(regions, "mlp_normed", b.mlp_normed, n * c.hidden);
     add(regions, "mlp_in", b.mlp_in,
         n * c.intermediate * (c.activation == Activation::swiglu ? 2 : 1));
-    add(regions, "mlp_activated", b.mlp_activated, n * c.intermediate);
 }
 
 // What the head works with while every block's activations wait for the backward pass.
@@ -56,6 +55,7 @@ void add_head(std::vector<Region>& regions, const Activations<T>& a, const Model
               const BatchLimits& limits) {
     const int64_t n = limits.tokens, logits = logit_rows(c, limits) * c.vocab_size;
     add(regions, "branch", a.branch, n * c.hidden);
+    add(regions, "mlp_activated", a.mlp_activated, n * c.intermediate);
     add(regions, "last_residual", a.last_residual, n * c.hidden);
     add(regions, "final_mean", a.final_mean, n);
     add(regions, "final_rstd", a.final_rstd, n);
@@ -71,6 +71,7 @@ void add_head(std::vector<Region>& regions, const Activations<T>& a, const Model
 template <typename T>
 void add_backward(std::vector<Region>& regions, const Activations<T>& a, const ModelConfig& c,
                   int64_t n) {
+    add(regions, "mlp_activated", a.mlp_activated, n * c.intermediate);
     add(regions, "grad_residual", a.grad_residual, n * c.hidden);
     add(regions, "grad_branch", a.grad_branch, n * c.hidden);
     add(regions, "grad_attention", a.grad_attention, n * c.queries());

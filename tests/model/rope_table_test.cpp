@@ -3,6 +3,7 @@
 #include "model/rope_table.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "tests/support/doctest.h"
 
@@ -56,31 +57,35 @@ TEST_CASE("rope_table: llama3 keeps short waves, slows long ones and blends betw
 }
 
 TEST_CASE("rope_table: holds the cosine and sine of every position times every frequency") {
-    const auto table = rope_table<double>(with(4, 10000.0), 1001);
-    REQUIRE(table.cos.size() == 2002);
-    REQUIRE(table.sin.size() == 2002);
-    CHECK(table.cos[0] == 1.0);
-    CHECK(table.sin[1] == 0.0);
-    CHECK(std::abs(table.cos[2 * 3 + 1] - 0.9995500337489875) < 1e-15);  // cos 0.03
-    CHECK(std::abs(table.sin[2 * 3] - 0.1411200080598672) < 1e-15);      // sin 3
-    CHECK(std::abs(table.cos[2 * 1000 + 1] - std::cos(10.0)) < 1e-14);
+    RopeTable<double> table(with(4, 10000.0));
+    table.cover(1001);
+    REQUIRE(table.positions() == 1001);
+    CHECK(table.cos()[0] == 1.0);
+    CHECK(table.sin()[1] == 0.0);
+    CHECK(std::abs(table.cos()[2 * 3 + 1] - 0.9995500337489875) < 1e-15);  // cos 0.03
+    CHECK(std::abs(table.sin()[2 * 3] - 0.1411200080598672) < 1e-15);      // sin 3
+    CHECK(std::abs(table.cos()[2 * 1000 + 1] - std::cos(10.0)) < 1e-14);
 }
 
-TEST_CASE("extend: a table that grew is the one that was made at once") {
-    const ModelConfig config = with(8, 10000.0);
-    RopeTable<float> table = rope_table<float>(config, 3);
-    extend(table, config, 2);  // has them
-    CHECK(table.positions == 3);
-    extend(table, config, 100);
-    const auto whole = rope_table<float>(config, 100);
-    CHECK(table.positions == 100);
-    CHECK(table.cos == whole.cos);
-    CHECK(table.sin == whole.sin);
+TEST_CASE("rope_table: grown step by step it is the table made at once, in few steps") {
+    RopeTable<float> grown(with(8, 10000.0)), whole(with(8, 10000.0));
+    int growths = 0;
+    for (int64_t positions = 1; positions <= 1000; ++positions) {
+        const int64_t before = grown.positions();
+        grown.cover(positions);
+        CHECK(grown.positions() >= positions);
+        growths += grown.positions() > before;
+    }
+    CHECK(growths == 11);  // 1, 2, 4, ... 1024
+    whole.cover(1024);
+    CHECK(std::memcmp(grown.cos(), whole.cos(), 1024 * 4 * sizeof(float)) == 0);
+    CHECK(std::memcmp(grown.sin(), whole.sin(), 1024 * 4 * sizeof(float)) == 0);
 }
 
 TEST_CASE("rope_table: in fp32 far positions keep the accuracy of an angle in double") {
-    const auto table = rope_table<float>(with(64, 500000.0), 131072);
+    RopeTable<float> table(with(64, 500000.0));
+    table.cover(131072);
     const int64_t at = int64_t{131071} * 32;
-    CHECK(std::abs(table.cos[at] - std::cos(131071.0)) <= 6e-8);
-    CHECK(std::abs(table.sin[at] - std::sin(131071.0)) <= 6e-8);
+    CHECK(std::abs(table.cos()[at] - std::cos(131071.0)) <= 6e-8);
+    CHECK(std::abs(table.sin()[at] - std::sin(131071.0)) <= 6e-8);
 }

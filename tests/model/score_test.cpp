@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/check.h"
+#include "model/text/corpus_reader.h"
 #include "tests/support/chat_rows.h"
 #include "tests/support/doctest.h"
 #include "tests/support/golden.h"
@@ -15,18 +16,15 @@ namespace {
 
 Corpus corpus_of(const std::vector<std::vector<int32_t>>& rows) {
     Corpus corpus;
-    for (const auto& row : rows) {
-        corpus.tokens.insert(corpus.tokens.end(), row.begin(), row.end());
-        corpus.starts.push_back(static_cast<int64_t>(corpus.tokens.size()));
-    }
+    for (const auto& row : rows) corpus.append(row);
     return corpus;
 }
 
 Corpus golden_corpus(const GoldenModel<float>& golden) {
+    const auto tokens = golden.integers("tokens"), starts = golden.integers("row_starts");
     Corpus corpus;
-    corpus.tokens = golden.integers("tokens");
-    const auto starts = golden.integers("row_starts");
-    corpus.starts.assign(starts.begin(), starts.end());
+    for (size_t r = 0; r + 1 < starts.size(); ++r)
+        corpus.append({tokens.begin() + starts[r], tokens.begin() + starts[r + 1]});
     return corpus;
 }
 
@@ -43,7 +41,7 @@ TEST_CASE("score: sums the log-probabilities that transformers computed, in batc
             loss -= each;
             squares += double{each} * each;
         }
-        const auto all = static_cast<int64_t>(corpus.tokens.size());
+        const auto all = corpus.num_tokens();
         for (const int64_t tokens : {corpus.longest_row(), corpus.longest_row() + 3, all}) {
             CAPTURE(tokens);
             Transformer<float> model(golden.folder.config, golden.store,
@@ -75,9 +73,14 @@ TEST_CASE("score: the loss of instruction rows is transformers' with the other l
         put(folder / "rows.json", rows.dump());
         CorpusOptions options{.max_length = 256};
         if (!name.empty()) options.chat = ChatTemplate::named(name, "--chat_template");
-        Corpus corpus =
+        const Corpus read =
             read_corpus({(folder / "rows.json").string()}, "--eval_data", tokenizer, options);
-        for (int32_t& token : corpus.tokens) token %= golden.folder.config.vocab_size;
+        Corpus corpus;
+        for (int64_t r = 0; r < read.num_rows(); ++r) {
+            std::vector<int32_t> ids(read.row(r).begin(), read.row(r).end());
+            for (int32_t& id : ids) id %= golden.folder.config.vocab_size;
+            corpus.append(ids, read.row_weights(r));
+        }
         Transformer<float> model(
             golden.folder.config, golden.store,
             {.tokens = 2 * corpus.longest_row(), .longest_row = corpus.longest_row()});

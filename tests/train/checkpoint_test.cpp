@@ -260,6 +260,15 @@ TEST_CASE("checkpoint: a spoilt one is refused with the file and the tensor or k
         put(checkpoint / "state.json", text);
         CHECK(contains(says(), "state.json: format: found \"fettle-checkpoint-9\""));
     }
+    SUBCASE("the state counts what cannot be counted") {
+        const std::string text = get(checkpoint / "state.json");
+        for (const char* number : {"-6", "9223372036854775807"}) {
+            std::string spoilt = text;
+            spoilt.replace(spoilt.find("\"step\": 6"), 9, fmt::format("\"step\": {}", number));
+            put(checkpoint / "state.json", spoilt);
+            CHECK(contains(says(), fmt::format("state.json: step: found {}, expected 0", number)));
+        }
+    }
     SUBCASE("the state lacks a key") {
         std::string text = get(checkpoint / "state.json");
         text.replace(text.find("\"tokens\""), 8, "\"token_\"");

@@ -15,8 +15,8 @@ namespace {
 Corpus rows_of(const std::vector<int>& lengths) {
     Corpus corpus;
     for (size_t r = 0; r < lengths.size(); ++r) {
-        corpus.tokens.insert(corpus.tokens.end(), lengths[r], static_cast<int32_t>(r));
-        corpus.starts.push_back(static_cast<int64_t>(corpus.tokens.size()));
+        corpus.append(
+            std::vector<int32_t>(static_cast<size_t>(lengths[r]), static_cast<int32_t>(r)));
     }
     return corpus;
 }

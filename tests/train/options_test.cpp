@@ -81,6 +81,12 @@ TEST_CASE("train options: contradictions and impossible values are named") {
           std::string::npos);
 }
 
+TEST_CASE("train options: what JSON cannot hold is refused before run.json is written") {
+    CHECK(complaint({"--model", "caf\xe9"}) ==
+          "--model: found bytes that are not UTF-8, expected text");
+    CHECK(complaint({"--train_data", "a.txt,\xff"}).find("--train_data: found bytes") == 0);
+}
+
 TEST_CASE("train options: other tools' flags are accepted or explained") {
     CHECK(parsed({"--bf16"}).precision == "bf16");
     CHECK(parsed({"--max-seq-length", "128"}).max_length == 128);

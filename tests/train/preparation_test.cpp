@@ -42,7 +42,7 @@ TEST_CASE("preparation: rows held out for evaluation are not trained on, and non
     REQUIRE(prepared.eval.size() == 1);
     CHECK(prepared.eval[0].corpus.num_rows() == 12);
     CHECK(prepared.corpus.num_rows() == 36);
-    CHECK(prepared.corpus.tokens.size() + prepared.eval[0].corpus.tokens.size() == 1521);
+    CHECK(prepared.corpus.num_tokens() + prepared.eval[0].corpus.num_tokens() == 1521);
 }
 
 TEST_CASE("preparation: evaluation domains are named by their files") {

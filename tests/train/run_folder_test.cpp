@@ -61,6 +61,15 @@ TEST_CASE("run_folder: the folder of the model or of data is refused whatever is
     CHECK(mentions(refusal_of(options), "is a link to nothing"));
 }
 
+TEST_CASE("run_folder: a file whose name run.json cannot hold is refused") {
+    const TinyRun run;
+    std::filesystem::create_directory(run.folder / "data");
+    put(run.folder / "data" / "caf\xe9.txt", get(run.folder / "text.txt"));
+    TrainOptions options = run.options();
+    options.train_data = {(run.folder / "data").string()};
+    CHECK(mentions(refusal_of(options), "caf\xe9.txt: its name is not UTF-8"));
+}
+
 TEST_CASE("run_folder: resuming with other numbers or other data is refused and says which") {
     const TinyRun tiny;
     TrainOptions options = tiny.options();

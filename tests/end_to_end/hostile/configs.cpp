@@ -242,6 +242,11 @@ void Cases::documents() {
     document("a zero byte", "JSON", std::string("{\"a\": \0}", 8));
     document("another encoding", "JSON", std::string("\xff\xfe{\0}\0", 6));
     document("comments", "JSON", "// a\n" + text);
+    document("20000 keys that mean nothing", "10000 keys", [&] {
+        std::string keys = "{";
+        for (int i = 0; i < 20'000; ++i) keys += fmt::format("\"key{}\": 1, ", i);
+        return keys + text.substr(1);
+    }());
     document("a key of a million bytes", "model_type",
              "{\"" + std::string(1'000'000, 'k') + "\": 1}");
 }

@@ -2,6 +2,7 @@
 
 #include "kernels/quantize/dequantize.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -9,6 +10,7 @@
 #include "model/io/safetensors.h"
 #include "model/io/tensor_type.h"
 #include "tests/support/doctest.h"
+#include "tests/support/random_blocks.h"
 
 namespace {
 
@@ -59,5 +61,23 @@ TEST_CASE("dequantize: no blocks are fine, parts of blocks and missing bytes an 
         CHECK_THROWS_AS(dequantize(type, input, output.first(values)), Error);
         CHECK_THROWS_AS(dequantize(type, input.first(2 * bytes - 1), output), Error);
         if (values > 1) CHECK_THROWS_AS(dequantize(type, input, output.first(values + 1)), Error);
+    }
+}
+
+TEST_CASE("find_bad_block: the first block whose weights are not finite, and none otherwise") {
+    for (const BlockType type : kQuantizedTypes) {
+        CAPTURE(name_of(type));
+        const auto block = static_cast<size_t>(bytes_per_block(type));
+        const size_t scale_at = type == BlockType::q6_k ? block - 2 : 0;
+        std::vector<std::byte> bytes = random_blocks(type, 5 * 256, /*seed=*/1);
+        CHECK_FALSE(find_bad_block(type, bytes));
+        bytes[3 * block + scale_at + 1] = std::byte{0x7c};  // infinity, or not a number
+        CHECK(find_bad_block(type, bytes) == 3);
+        std::vector<float> weights(5 * 256);
+        dequantize(type, bytes, weights);
+        const auto per_block = static_cast<int64_t>(values_per_block(type));
+        const auto bad = std::find_if(weights.begin(), weights.end(),
+                                      [](float weight) { return !std::isfinite(weight); });
+        CHECK((bad - weights.begin()) / per_block == 3);
     }
 }

@@ -123,7 +123,7 @@ TEST_CASE("import_llama2c: configuration and weights survive, with a tied head a
         expected.eos_ids = {2};
         expected.initializer_range = model.config.initializer_range;
         CHECK(model.config == expected);
-        write_imported_weights(model, TensorType::f32, folder / "model.safetensors");
+        write_imported_weights(model, {TensorType::f32}, folder / "model.safetensors");
         const bool same =
             get(folder / "model.safetensors") == get(golden_folder(name) / "model.safetensors");
         CHECK(same);

@@ -96,7 +96,7 @@ TEST_CASE(
     for (const int hidden : {8, 1040}) {  // 1040 * 1040 weights: more than one piece of 2^20
         CAPTURE(hidden);
         const CountingModel counting(llama_config(hidden));
-        write_imported_weights(counting.model, TensorType::f32, folder / "m");
+        write_imported_weights(counting.model, {TensorType::f32}, folder / "m");
         const SafetensorsFile file(folder / "m");
         const ParameterTable table(counting.model.config);
         const int64_t width = hidden / 4;
@@ -136,7 +136,7 @@ TEST_CASE("write_imported_weights: GPT-2's matrices are transposed, piece by pie
     config.intermediate = 7;
     config.max_positions = 3;
     const CountingModel counting(config);
-    write_imported_weights(counting.model, TensorType::f32, folder / "m");
+    write_imported_weights(counting.model, {TensorType::f32}, folder / "m");
     const SafetensorsFile file(folder / "m");
     const ParameterTable table(config);
     int64_t wrong = 0, transposed = 0;
@@ -177,7 +177,7 @@ TEST_CASE("write_imported_weights: bf16 and fp16 weights come through bit for bi
             std::fill(counting.values[p].begin(), counting.values[p].end(), 0.5f);
         counting.model.tensors[0].type = test.stored;
         counting.model.tensors[0].bytes = std::as_bytes(std::span<const uint16_t>(patterns));
-        write_imported_weights(counting.model, test.type, folder / "m");
+        write_imported_weights(counting.model, {test.type}, folder / "m");
         const SafetensorsFile file(folder / "m");
         const StoredTensor* tensor = file.find("model.embed_tokens.weight");
         REQUIRE(tensor != nullptr);
@@ -193,7 +193,7 @@ TEST_CASE("write_imported_weights: weights that are not finite, or too large, na
     const auto complaint = [&](float value, TensorType type) {
         for (auto& stored : counting.values) std::fill(stored.begin(), stored.end(), 1.0f);
         counting.values[2][9] = value;
-        return input_error([&] { write_imported_weights(counting.model, type, folder / "m"); });
+        return input_error([&] { write_imported_weights(counting.model, {type}, folder / "m"); });
     };
     const std::string name = "m.gguf: model.layers.0.self_attn.q_proj.weight: ";
     const float infinity = std::numeric_limits<float>::infinity();
@@ -209,7 +209,7 @@ TEST_CASE("write_imported: the folder is a model, with where its texts begin and
     const TemporaryFolder folder;
     CountingModel counting(llama_config(8));
     counting.model.tokenizer = byte_tokenizer();
-    write_imported(counting.model, TensorType::f32, folder / "out");
+    write_imported(counting.model, {TensorType::f32}, folder / "out");
     const ModelFolder model = open_model_folder(folder / "out");
     const ParameterTable table(model.config);
     ParameterStore<float> store(table);
@@ -230,7 +230,7 @@ TEST_CASE("write_imported: a folder that holds something is refused, a failure l
     std::filesystem::create_directories(folder / "full");
     put(folder / "full/notes.txt", "x");
     const auto complaint = [&](const char* to) {
-        return input_error([&] { write_imported(counting.model, TensorType::f32, folder / to); });
+        return input_error([&] { write_imported(counting.model, {TensorType::f32}, folder / to); });
     };
     CHECK(contains(complaint("full"), "expected no such folder or an empty one"));
     counting.values[0][0] = std::numeric_limits<float>::infinity();

@@ -9,7 +9,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/dtype.h"
-#include "kernels/quantize/dequantize.h"
+#include "kernels/quantize/half.h"
 #include "tests/support/doctest.h"
 
 namespace {
@@ -54,6 +54,30 @@ TEST_CASE("half precision: floats round to the nearest half, ties to even") {
     CHECK(half_bits_from_float(-65520.0f) == 0xfc00);
 }
 
+TEST_CASE(
+    "half precision: between every two halves the middle is the border, and goes to the even") {
+    for (uint32_t bits = 0; bits < 0x7c00; ++bits) {  // 0x7c00: 65536 by the same spacing
+        const float below = float_from_half(uint16_t(bits));
+        const float above = bits + 1 == 0x7c00 ? 65536.0f : float_from_half(uint16_t(bits + 1));
+        const float middle = below + (above - below) / 2;  // exact: a half's 11 bits and one more
+        const uint32_t even = bits % 2 == 0 ? bits : bits + 1;
+        for (const uint32_t sign : {0u, 0x8000u}) {
+            const float signed_middle = sign ? -middle : middle;
+            const float inf = sign ? -INFINITY : INFINITY;
+            REQUIRE(half_bits_from_float(signed_middle) == (sign | even));
+            REQUIRE(half_bits_from_float(std::nextafter(signed_middle, inf)) ==
+                    (sign | (bits + 1)));
+            REQUIRE(half_bits_from_float(std::nextafter(signed_middle, 0.0f)) == (sign | bits));
+        }
+    }
+    for (const float huge : {65536.0f, 1e30f, INFINITY}) {
+        CHECK(half_bits_from_float(huge) == 0x7c00);
+        CHECK(half_bits_from_float(-huge) == 0xfc00);
+    }
+    CHECK(half_bits_from_float(0x1p-149f) == 0);
+    CHECK(half_bits_from_float(-0x1p-149f) == 0x8000);
+}
+
 TEST_CASE("bfloat16: each bit pattern survives the way to float and back") {
     for (uint32_t bits = 0; bits < 0x10000; ++bits) {
         const uint16_t stored = uint16_t(bits);
@@ -72,6 +96,20 @@ TEST_CASE("bfloat16: floats round to nearest, ties to even") {
     CHECK(bf16(std::bit_cast<float>(0x3f808000u)).bits == 0x3f80);  // tie, even below
     CHECK(bf16(std::bit_cast<float>(0x3f818000u)).bits == 0x3f82);  // tie, even above
     CHECK(bf16(std::bit_cast<float>(0x3f808001u)).bits == 0x3f81);
+}
+
+TEST_CASE("bfloat16: between every two the middle is the border, and goes to the even") {
+    for (uint32_t bits = 0; bits < 0x7f80; ++bits) {
+        const uint32_t middle = bits << 16 | 0x8000, even = bits % 2 == 0 ? bits : bits + 1;
+        for (const uint32_t sign : {0u, 0x8000u}) {
+            const auto rounded = [&](uint32_t pattern) -> uint32_t {
+                return bf16(std::bit_cast<float>(sign << 16 | pattern)).bits;
+            };
+            REQUIRE(rounded(middle) == (sign | even));
+            REQUIRE(rounded(middle + 1) == (sign | (bits + 1)));
+            REQUIRE(rounded(middle - 1) == (sign | bits));
+        }
+    }
 }
 
 TEST_CASE("elements: unaligned bytes are read as what they are") {

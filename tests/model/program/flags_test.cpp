@@ -11,6 +11,7 @@
 #include "model/program/version.h"
 #include "tests/support/captured_output.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -116,6 +117,29 @@ TEST_CASE("Flags: a list takes commas and repetition, and replaces the default")
     CHECK(complaint({"--train_data", "a,,b"}) == "--train_data: found an empty element in 'a,,b'");
 }
 
+TEST_CASE("Flags: a list of one each keeps its commas and takes repetition alone") {
+    std::vector<std::string> stops;
+    Flags flags("bin/test", "test");
+    flags.add("stop", stops, "Texts.").one_each("TEXT");
+    const auto parse = [&](std::vector<const char*> arguments) {
+        arguments.insert(arguments.begin(), "bin/test");
+        flags.parse(static_cast<int>(arguments.size()), arguments.data());
+        return stops;
+    };
+    CHECK(parse({"--stop", "a,b", "--stop=,", "--stop", "\n\n"}) ==
+          std::vector<std::string>{"a,b", ",", "\n\n"});
+    CHECK(input_error([&] {
+              parse({"--stop", ""});
+          }) == "--stop: found an empty text, expected at least one character");
+    const TemporaryFolder folder;
+    put(folder / "f.yaml", "stop: 'x, y'\n");
+    const std::string file = (folder / "f.yaml").string();
+    CHECK(parse({"--config", file.c_str()}) == std::vector<std::string>{"x, y"});
+    put(folder / "f.yaml", "stop: ['x, y', \"z\\n\"]\n");
+    CHECK(parse({"--config", file.c_str()}) == std::vector<std::string>{"x, y", "z\n"});
+    CHECK(contains(flags.help(), "--stop TEXT  "));
+}
+
 TEST_CASE("Flags: other tools' spellings are accepted or explained") {
     Values values;
     values.parse({"--lr", "1", "--bf16"});
@@ -197,10 +221,11 @@ TEST_CASE("Flags: a mistake in the file is told with file and line") {
           ":1: seed: found a list of 2, expected a single value");
     CHECK(yaml_complaint("- seed\n").find(":1: expected `flag: value` lines") == 0);
     CHECK(yaml_complaint("seed: [1\n").find("not YAML") != std::string::npos);
-    CHECK(yaml_complaint("a: 1\n---\nb: 2\n").find("found 2 YAML documents") != std::string::npos);
+    CHECK(yaml_complaint("a: 1\n---\nb: 2\n").find("found more behind the first YAML document") !=
+          std::string::npos);
     CHECK(yaml_complaint("config: other.yaml\n").find("cannot name another") != std::string::npos);
     CHECK(complaint({"--config", "/no/such/file"}).find("/no/such/file: cannot be opened") == 0);
-    CHECK(complaint({"--config", "/tmp"}).find("/tmp: found a folder") == 0);
+    CHECK(complaint({"--config", "/tmp"}).find("/tmp: a folder") == 0);
     CHECK(yaml_complaint("").empty());
 }
 

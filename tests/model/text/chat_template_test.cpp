@@ -102,6 +102,28 @@ TEST_CASE("chat_template: any other template is refused by the file's name and w
     CHECK(contains(input_error([&] { ChatTemplate::of_folder(folder.path()); }), jinja));
 }
 
+TEST_CASE(
+    "chat_template: beside a tuned model stands its source, unless the folder says the same") {
+    for (const std::string& name : ChatTemplate::names()) {
+        CAPTURE(name);
+        const ChatTemplate chat = ChatTemplate::named(name, "--chat_template");
+        const TemporaryFolder folder;
+        CHECK(chat.jinja_beside(folder.path()) == jinja_of(name));
+        put(folder / "tokenizer_config.json", as_config(jinja_of(name)));
+        CHECK(chat.jinja_beside(folder.path()) == "");
+        put(folder / "chat_template.jinja", jinja_of(name) + "\n");
+        CHECK(chat.jinja_beside(folder.path()) == "");
+        const std::string other = name == "chatml" ? "smollm2" : "chatml";
+        for (const std::string& text : {jinja_of(other), std::string("{{ x }}")}) {
+            put(folder / "chat_template.jinja", text);
+            CHECK(chat.jinja_beside(folder.path()) == jinja_of(name));
+        }
+        std::filesystem::remove(folder / "chat_template.jinja");
+        put(folder / "tokenizer_config.json", as_config({{{"name", "rag"}, {"template", "x"}}}));
+        CHECK(chat.jinja_beside(folder.path()) == jinja_of(name));
+    }
+}
+
 TEST_CASE("chat_template: an unknown name is refused by the flag's") {
     CHECK(input_error([] { ChatTemplate::named("llama3", "--chat_template"); }) ==
           "--chat_template: found 'llama3', expected smollm2 or chatml");

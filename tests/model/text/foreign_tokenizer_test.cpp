@@ -23,6 +23,7 @@ using Kind = ForeignTokenizer::Kind;
 using Role = ForeignTokenizer::Role;
 
 const std::filesystem::path kLlama = "tests/golden/tokenizer/small_llama";
+const std::filesystem::path kSmolLm2 = "tests/golden/tokenizer/smollm2";
 
 // The golden SentencePiece vocabulary as a GGUF file holds it.
 ForeignTokenizer small_llama() {
@@ -95,6 +96,24 @@ ForeignTokenizer read_llama2c(const std::filesystem::path& file) {
     return foreign;
 }
 
+// SmolLM2's vocabulary as far as the golden strings can touch it; the rest are names.
+ForeignTokenizer smollm2() {
+    const json vocabulary = read_json_file(kSmolLm2 / "vocabulary.json");
+    ForeignTokenizer foreign;
+    foreign.source = "smollm2.gguf";
+    for (int i = 0; i < vocabulary["size"].get<int>(); ++i)
+        foreign.tokens.push_back("[elsewhere" + std::to_string(i) + "]");
+    for (const auto& [id, token] : vocabulary["tokens"].items())
+        foreign.tokens.at(std::stoul(id)) = token;
+    foreign.roles.assign(foreign.tokens.size(), Role::normal);
+    for (const json& id : vocabulary["special"]) foreign.roles.at(id.get<size_t>()) = Role::control;
+    foreign.merges = vocabulary["merges"].get<std::vector<std::string>>();
+    foreign.pre_tokenizer = "smollm";
+    foreign.bos = 1;
+    foreign.eos = 2;
+    return foreign;
+}
+
 }  // namespace
 
 TEST_CASE("sentence piece: merges of scores are those of transformers, ties among them") {
@@ -162,25 +181,10 @@ TEST_CASE("llama2.c: golden tokens decode to the golden text, which encodes to t
 }
 
 TEST_CASE("smollm2: 120 mixed strings give the ids of llama.cpp and Hugging Face") {
-    // Only what the strings can touch of the vocabulary is there; the rest are names.
-    const std::filesystem::path golden = "tests/golden/tokenizer/smollm2";
-    const json vocabulary = read_json_file(golden / "vocabulary.json");
-    ForeignTokenizer foreign;
-    foreign.source = "smollm2.gguf";
-    for (int i = 0; i < vocabulary["size"].get<int>(); ++i)
-        foreign.tokens.push_back("[elsewhere" + std::to_string(i) + "]");
-    for (const auto& [id, token] : vocabulary["tokens"].items())
-        foreign.tokens.at(std::stoul(id)) = token;
-    foreign.roles.assign(foreign.tokens.size(), Role::normal);
-    for (const json& id : vocabulary["special"]) foreign.roles.at(id.get<size_t>()) = Role::control;
-    foreign.merges = vocabulary["merges"].get<std::vector<std::string>>();
-    foreign.pre_tokenizer = "smollm";
-    foreign.bos = 1;
-    foreign.eos = 2;
     const TemporaryFolder folder;
-    write_tokenizer(foreign, folder.path());
+    write_tokenizer(smollm2(), folder.path());
     const Tokenizer tokenizer = Tokenizer::from_folder(folder.path());
-    std::istringstream lines(read_text_file(golden / "cases.jsonl"));
+    std::istringstream lines(read_text_file(kSmolLm2 / "cases.jsonl"));
     int cases = 0;
     for (std::string line; std::getline(lines, line); ++cases) {
         const json one = parse_json(line, "cases.jsonl");
@@ -191,13 +195,53 @@ TEST_CASE("smollm2: 120 mixed strings give the ids of llama.cpp and Hugging Face
     CHECK(cases == 120);
 }
 
+TEST_CASE("smollm2: bytes without a token are dropped as Hugging Face drops them, and told") {
+    const TemporaryFolder folder;
+    write_tokenizer(smollm2(), folder.path());
+    const Tokenizer tokenizer = Tokenizer::from_folder(folder.path());
+    std::istringstream lines(read_text_file(kSmolLm2 / "missing.jsonl"));
+    int cases = 0;
+    for (std::string line; std::getline(lines, line); ++cases) {
+        const json one = parse_json(line, "missing.jsonl");
+        const auto text = one["text"].get<std::string>();
+        const auto ids = tokenizer.encode(text);
+        CHECK_MESSAGE(ids == one["ids"].get<std::vector<int32_t>>(), text);
+        CHECK(tokenizer.decode(ids).size() == text.size() - one["dropped"].get<size_t>());
+    }
+    CHECK(cases == 16);
+    const std::string note = tokenizer.dropped_text();
+    CHECK(contains(note, "no token for 0x04, 0x06, 0x13, 0x14, 0x16, 0x1D, 0xF1, 0xF2: such"));
+    tokenizer.encode("\xFF");  // no UTF-8, so Hugging Face cannot be asked
+    CHECK(contains(tokenizer.dropped_text(), ", 0xFF: such"));
+}
+
+// scripts/check_gguf_names.py asks llama.cpp whether it cuts so under these names.
+TEST_CASE("byte level: GGUF's names give the published cuts, letter for letter") {
+    const std::pair<const char*, std::vector<const char*>> names[] = {
+        {"small_gpt2", {"gpt-2", "phi-2"}},
+        {"small_smollm", {"smollm", "starcoder", "refact"}},
+        {"small_llama3", {"llama-bpe", "llama3", "llama-v3"}},
+        {"small_qwen", {"qwen2", "deepseek-r1-qwen"}}};
+    for (const auto& [published, same] : names) {
+        const json golden = read_json_file(kLlama.parent_path() / published / "tokenizer.json");
+        for (const char* name : same) {
+            CAPTURE(name);
+            const TemporaryFolder folder;
+            write_tokenizer(small_byte_level(name), folder.path());
+            const json written = read_json_file(folder / "tokenizer.json");
+            for (const char* part : {"pre_tokenizer", "normalizer"})
+                CHECK(written[part] == golden[part]);
+            CHECK(written["model"]["ignore_merges"] == golden["model"]["ignore_merges"]);
+        }
+    }
+}
+
 TEST_CASE("byte level: GGUF's names give the published cuts") {
     struct Named {
         const char* name;
         std::vector<std::string> pieces_of_123;
     };
     for (const auto& [name, pieces] : {Named{"gpt-2", {"12", "3"}},
-                                       {"gpt2", {"12", "3"}},
                                        {"smollm", {"1", "2", "3"}},
                                        {"llama-bpe", {"12", "3"}},
                                        {"qwen2", {"1", "2", "3"}}}) {

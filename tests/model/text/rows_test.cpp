@@ -2,7 +2,9 @@
 
 #include "model/text/rows.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "model/io/json.h"
 #include "model/text/bpe_trainer.h"
@@ -95,6 +97,53 @@ TEST_CASE("rows: training starts at a token that joins prompt and answer, and en
     CHECK(text_of(tokenizer, completion_row(tokenizer, "a", "b<|endoftext|>"), true) ==
           "b<|endoftext|>");
     CHECK(text_of(tokenizer, completion_row(tokenizer, "a", ""), true) == "<|endoftext|>");
+}
+
+TEST_CASE("rows: what is trained is what departs from the ids of the prompt tokenised alone") {
+    const std::vector<std::string> words = {"Add",       " 1",     " and",   "\n",        "\n\n",
+                                            "caf\u00e9", "\u0301", ".",      "'s",        " ",
+                                            "  ",        "###",    "\u7b2c", "<|im_end|>"};
+    const auto departs = [](const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
+        return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                                   a.begin());
+    };
+    const auto chat = ChatTemplate::named("smollm2", "--chat_template");
+    std::mt19937 random(1);
+    const auto draw = [&] {
+        std::string text;
+        for (size_t n = random() % 30; n > 0; --n) text += words[random() % words.size()];
+        return text;
+    };
+    for (const char* name : {"small_gpt2", "small_qwen", "small_llama3", "small_llama"}) {
+        CAPTURE(name);
+        const auto tokenizer =
+            Tokenizer::from_folder(std::string("tests/golden/tokenizer/") + name);
+        const auto& prefix = tokenizer.prefix_ids();
+        const auto encode = [&](const std::string& text) {
+            std::vector<int32_t> ids = prefix;
+            tokenizer.encode(text, ids);
+            return ids;
+        };
+        for (int round = 0; round < 1000; ++round) {
+            const std::string prompt = draw(), answer = draw();
+            CAPTURE(prompt);
+            CAPTURE(answer);
+            const TrainingRow row = completion_row(tokenizer, prompt, answer);
+            auto ids = encode(prompt + answer);
+            CHECK(row.trained_begin == departs(ids, encode(prompt)));
+            end_with_eos(tokenizer, ids);
+            CHECK(row.ids == ids);
+
+            const std::vector<ChatMessage> user = {{"user", prompt}};
+            const TrainingRow turn = chat_row(tokenizer, chat, user, answer);
+            const std::string before = chat.render(user, true);
+            const auto ended = tokenizer.encode(before + answer + "<|im_end|>");
+            CHECK(turn.ids == tokenizer.encode(before + answer + "<|im_end|>\n"));
+            CHECK(turn.trained_begin == departs(turn.ids, tokenizer.encode(before)));
+            const size_t same = departs(turn.ids, ended);
+            CHECK(turn.trained_end == (same == ended.size() ? same : turn.ids.size()));
+        }
+    }
 }
 
 TEST_CASE("rows: cutting a row may leave nothing to train; weights are empty where all count") {

@@ -95,7 +95,7 @@ train "a folder for a file of flags" "model|folder|file" --config model
 yaml "an empty name in YAML" "flags.yaml:1" ": 3\n"
 yaml "a list for a name in YAML" "flags.yaml:1|name of a flag" "[a, b]: 3\n"
 yaml "a tab that indents in YAML" "flags.yaml:2|YAML" "max_length:\n\t- 32\n"
-yaml "two documents in YAML" "flags.yaml|2 YAML documents" "seed: 1\n---\nseed: 2\n"
+yaml "two documents in YAML" "flags.yaml:2|expected one document" "seed: 1\n---\nseed: 2\n"
 yaml "a list in a list in YAML" "flags.yaml:1|train_data|list" "train_data: [[a]]\n"
 yaml "an anchor that is not there in YAML" "flags.yaml:1|YAML" "seed: *there\n"
 yaml "an anchor in itself in YAML" "flags.yaml:1" "train_data: &a [*a]\n"

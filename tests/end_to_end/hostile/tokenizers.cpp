@@ -117,8 +117,6 @@ void Cases::vocabularies() {
     model("two tokens of one id", "share id 3", "vocab", {{"a", 3}, {"b", 3}});
     model("an empty token", "empty token", "vocab", {{"", 0}});
     model("a vocabulary without the bytes", "<|endoftext|>|belongs", "vocab", {{"a", 0}});
-    change("a byte that is missing", "no token for byte 0x61",
-           [](Json& json) { json["model"]["vocab"].erase("a"); });
     model("merges that are drawn", "dropout|0.1", "dropout", 0.1);
     model("a suffix at the end of words", "end_of_word_suffix|</w>", "end_of_word_suffix", "</w>");
     model("a prefix within words", "continuing_subword_prefix|##", "continuing_subword_prefix",

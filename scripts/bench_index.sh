@@ -31,7 +31,7 @@ done
 [ -f "$text" ] || fail "--text '$text': expected a text file"
 [ "$megabytes" -ge 100 ] || fail "--megabytes $megabytes: expected at least 100"
 
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/fettle_bench_index.XXXXXX")
+work=$(mktemp -d -p "${TMPDIR:-/var/tmp}")
 trap 'rm -rf "$work"' EXIT
 cat > "$work/config.json" <<'JSON'
 {"model_type": "gpt2", "vocab_size": 152064, "n_positions": 1024, "n_embd": 8, "n_layer": 1,

@@ -43,7 +43,8 @@ JSON
 make_data() {
     awk -v RS= -v kind="$1" -v bytes=$((megabytes * 1000000)) '
         function escaped(s) {
-            gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/\n/, "\\n", s); gsub(/\t/, "\\t", s)
+            gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/\n/, "\\n", s)
+            gsub(/[\001-\037]/, " ", s)
             return s
         }
         { paragraph[NR] = $0 }
@@ -94,6 +95,7 @@ measure() {
     sed -n 's/^data: \([0-9,]* rows of [0-9,]* tokens\).*/\1/p' "$work/log" > "$work/$kind.rows"
     echo "$kind: $(tail -n 1 "$work/$kind.speed") MB/s, $anonymous MiB anonymous, $peak MiB peak" >&2
 }
+sync  # or writing the data would go on beside reading it
 load_before=$(cut -d' ' -f1 /proc/loadavg)
 for ((round = 1; round <= rounds; round++)); do
     for kind in "${kinds[@]}"; do measure "$kind"; done

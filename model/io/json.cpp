@@ -43,7 +43,14 @@ std::string reason_of(const nlohmann::json::exception& error) {
         const size_t colon = text.find(": ", start);
         if (colon != std::string::npos) start = colon + 2;
     }
-    return text.substr(start);
+    // "last read: '...'" holds all of a string, however long.
+    constexpr size_t kMost = 200, kEnd = 40;
+    if (text.size() - start <= kMost) return text.substr(start);
+    const auto is_inside = [&](size_t at) { return (text[at] & 0xC0) == 0x80; };  // a character
+    size_t cut = start + kMost - kEnd, resume = text.size() - kEnd;
+    while (is_inside(cut)) --cut;
+    while (is_inside(resume)) ++resume;
+    return text.substr(start, cut - start) + " ... " + text.substr(resume);
 }
 
 template <typename Json>

@@ -6,9 +6,9 @@
 #
 # Makes data of that size from the paragraphs of FILE (default: the demo's Shakespeare) in an order
 # drawn at random: one long text, rows of text and rows of instructions as .jsonl. bin/train
-# --dry_run reads each with a model of one small layer, so that nearly all memory is the data's;
-# rounds alternate between the data, and each figure is the median over the rounds. Data lies in
-# $TMPDIR, else in /var/tmp. Writes docs/benchmarks/index.md.
+# --dry_run reads each, for a model of one small layer; rounds alternate between the data, and each
+# figure is the median over the rounds. Data lies in $TMPDIR, else in /var/tmp. Writes
+# docs/benchmarks/index.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,7 +31,7 @@ done
 [ -f "$text" ] || fail "--text '$text': expected a text file"
 [ "$megabytes" -ge 100 ] || fail "--megabytes $megabytes: expected at least 100"
 
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/fettle_bench_index.XXXXXX")
+work=$(mktemp -d -p "${TMPDIR:-/var/tmp}")
 trap 'rm -rf "$work"' EXIT
 cat > "$work/config.json" <<'JSON'
 {"model_type": "gpt2", "vocab_size": 152064, "n_positions": 1024, "n_embd": 8, "n_layer": 1,
@@ -43,21 +43,33 @@ JSON
 make_data() {
     awk -v RS= -v kind="$1" -v bytes=$((megabytes * 1000000)) '
         function escaped(s) {
-            gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/\n/, "\\n", s); gsub(/\t/, "\\t", s)
+            gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); gsub(/\n/, "\\n", s)
+            gsub(/[\001-\037]/, " ", s)
             return s
         }
-        { paragraph[NR] = $0 }
+        {
+            while (length($0) > 1000) {  # between two words
+                end = 500 + index(substr($0, 501), " ")
+                if (end == 500) break
+                paragraph[++n] = substr($0, 1, end - 1)
+                $0 = substr($0, end + 1)
+            }
+            paragraph[++n] = $0
+        }
         END {
             for (seed = 42; written < bytes; written += length(line) + 1) {
                 row = ""
                 do {
                     seed = (seed * 1103515245 + 12345) % 2147483648
-                    row = row (row == "" ? "" : "\n\n") paragraph[1 + int(seed / 65536) % NR]
+                    row = row (row == "" ? "" : "\n\n") paragraph[1 + int(seed / 65536) % n]
                 } while (length(row) < 500)
                 if (kind == "text") line = row "\n"
                 else if (kind == "rows") line = "{\"text\": \"" escaped(row) "\"}"
-                else line = "{\"instruction\": \"" escaped(substr(row, 1, 100)) \
-                    "\", \"input\": \"\", \"output\": \"" escaped(substr(row, 101)) "\"}"
+                else {
+                    end = 100 + index(substr(row, 101), " ")
+                    line = "{\"instruction\": \"" escaped(substr(row, 1, end - 1)) \
+                        "\", \"input\": \"\", \"output\": \"" escaped(substr(row, end)) "\"}"
+                }
                 print line
             }
         }' "$text" > "$2"
@@ -81,7 +93,7 @@ measure() {
         --tokenizer "$tokenizer" --train_data "${file[$kind]}" --max_length 1024 \
         --per_device_train_batch_size 1 --dry_run --output_dir "$work/out" > "$work/log" 2>&1 &
     pid=$!
-    while now=$(status_mib $pid RssAnon) && [ -n "$now" ]; do
+    while now=$(status_mib $pid RssAnon) && [ -n "$now" ] && ! grep -q 'read in' "$work/log"; do
         [ "$now" -le "$anonymous" ] || anonymous=$now
         now=$(status_mib $pid VmHWM)
         peak=${now:-$peak}
@@ -94,6 +106,7 @@ measure() {
     sed -n 's/^data: \([0-9,]* rows of [0-9,]* tokens\).*/\1/p' "$work/log" > "$work/$kind.rows"
     echo "$kind: $(tail -n 1 "$work/$kind.speed") MB/s, $anonymous MiB anonymous, $peak MiB peak" >&2
 }
+sync  # or writing the data would go on beside reading it
 load_before=$(cut -d' ' -f1 /proc/loadavg)
 for ((round = 1; round <= rounds; round++)); do
     for kind in "${kinds[@]}"; do measure "$kind"; done
@@ -123,7 +136,8 @@ $megabytes MB of each kind, made of the paragraphs of \`$(basename "$text")\` in
 by \`bin/train --dry_run\` on $threads threads with the tokenizer of \`$(basename "$tokenizer")\`: tokens, loss
 weights and SHA-256. Medians of $rounds alternating rounds; the files were in the page cache. MB are
 bytes of the file. Anonymous memory is what the process cannot give back; the peak holds the
-program's own pages and those of files it looked at, too. Both contain the small model's step.
+program's own pages and those of files it looked at, too. Both are those of the time until all rows
+are there.
 
 $(table)
 

@@ -63,8 +63,11 @@ private:
         if (!file_) file_.emplace(content_);
         file_->append(std::as_bytes(std::span(latest_)));
         in_file_ += static_cast<int64_t>(latest_.size());
-        bytes_in_memory_ = std::min(bytes_in_memory_, kWriteBytes);
-        latest_ = {};  // its memory too
+        if (bytes_in_memory_ > kWriteBytes) {
+            bytes_in_memory_ = kWriteBytes;
+            latest_ = {};  // its memory too
+        }
+        latest_.clear();
     }
 
     std::string content_;

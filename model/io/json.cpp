@@ -45,8 +45,14 @@ std::string reason_of(const nlohmann::json::exception& error) {
         const size_t colon = text.find(": ", start);
         if (colon != std::string::npos) start = colon + 2;
     }
-    // It quotes what it could not read, however long.
-    return text.size() - start <= 200 ? text.substr(start) : text.substr(start, 197) + "...";
+    // "last read: '...'" holds all of a string, however long.
+    constexpr size_t kMost = 200, kEnd = 40;
+    if (text.size() - start <= kMost) return text.substr(start);
+    const auto is_inside = [&](size_t at) { return (text[at] & 0xC0) == 0x80; };  // a character
+    size_t cut = start + kMost - kEnd, resume = text.size() - kEnd;
+    while (is_inside(cut)) --cut;
+    while (is_inside(resume)) ++resume;
+    return text.substr(start, cut - start) + " ... " + text.substr(resume);
 }
 
 // Builds a document as nlohmann's own parser does, and refuses a key that an object has twice. Its

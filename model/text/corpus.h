@@ -43,9 +43,7 @@ public:
         return tokens_.slice(rows_[r].token, row_length(r));
     }
     // Of each token as a target; empty: 1 for every token of the row.
-    std::span<const float> row_weights(int64_t r) const {
-        return weights_.slice(rows_[r].weight, rows_[r + 1].weight - rows_[r].weight);
-    }
+    std::vector<float> row_weights(int64_t r) const;
     int64_t longest_row() const { return longest_row_; }
     // Tokens that are trained: of weight above 0, and no row's first.
     int64_t target_tokens() const { return target_tokens_; }
@@ -59,8 +57,12 @@ private:
     struct Begin {
         int64_t token = 0, weight = 0;
     };
+    struct WeightRun {  // tokens of one weight: most rows have a prompt's 0 and an answer's 1
+        float weight = 0.0f;
+        int32_t tokens = 0;
+    };
     GrowingArray<int32_t> tokens_;
-    GrowingArray<float> weights_;  // of rows that have them
-    GrowingArray<Begin> rows_;     // [R + 1]
+    GrowingArray<WeightRun> weights_;  // of rows that have them
+    GrowingArray<Begin> rows_;         // [R + 1]
     int64_t longest_row_ = 0, target_tokens_ = 0;
 };

@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kMaxRowBytes = size_t{256} << 20;
 constexpr int64_t kMaxListBytes = int64_t{256} << 20;  // parsed, it takes several times as much
-constexpr size_t kRowsOfBatch = 16384;                 // made on all threads before they are added
+constexpr size_t kRowsOfBatch = 4096;                  // made on all threads before they are added
 constexpr int64_t kRowsOfTask = 8;
 
 struct MadeRow {

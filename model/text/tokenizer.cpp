@@ -18,7 +18,7 @@ public:
     static constexpr size_t kMaxBytes = 15, kMaxIds = 6;
 
     struct Key {
-        uint64_t low = 0, high = 0;  // up to 15 bytes, then the length in the last
+        uint64_t low = 0, high = 0;  // up to 15 bytes, little-endian, then the length in the last
         bool operator==(const Key&) const = default;
     };
     struct Entry {
@@ -29,12 +29,20 @@ public:
     };
 
     static Key key_of(std::string_view piece) {
-        char bytes[16] = {};
-        std::memcpy(bytes, piece.data(), piece.size());
-        bytes[15] = static_cast<char>(piece.size());
-        Key key;
-        std::memcpy(&key.low, bytes, 8);
-        std::memcpy(&key.high, bytes + 8, 8);
+        // Loads of fixed sizes that overlap: a copy of any size would be a call.
+        const char* const data = piece.data();
+        const size_t size = piece.size();
+        Key key{.low = 0, .high = uint64_t{size} << 56};
+        if (size >= 8) {
+            key.low = load<uint64_t>(data);
+            if (size > 8) key.high |= load<uint64_t>(data + size - 8) >> (8 * (16 - size));
+        } else if (size >= 4) {
+            key.low = load<uint32_t>(data) | uint64_t{load<uint32_t>(data + size - 4)}
+                                                 << (8 * (size - 4));
+        } else {
+            for (size_t i = 0; i < size; ++i)
+                key.low |= uint64_t{static_cast<uint8_t>(data[i])} << (8 * i);
+        }
         return key;
     }
 
@@ -50,6 +58,13 @@ public:
     }
 
 private:
+    template <class T>
+    static T load(const char* from) {
+        T value;
+        std::memcpy(&value, from, sizeof value);
+        return value;
+    }
+
     static constexpr int kLogEntries = 16;  // 3 MiB
     std::vector<Entry> entries_ = std::vector<Entry>(size_t{1} << kLogEntries);
 };
@@ -233,7 +248,11 @@ void Tokenizer::encode_piece(std::string_view piece, std::vector<int32_t>& out) 
     const PieceCache::Key key = PieceCache::key_of(piece);
     PieceCache::Entry& entry = PieceCache::of_this_thread().place_of(key);
     if (entry.key == key && entry.owner == identity_) {
-        out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.num_ids);
+        if (entry.num_ids == 1) {
+            out.push_back(entry.ids[0]);
+        } else {
+            out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.num_ids);
+        }
         return;
     }
     const size_t before = out.size();

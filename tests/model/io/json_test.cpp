@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "model/text/unicode.h"
 #include "tests/support/doctest.h"
 #include "tests/support/temporary_folder.h"
 
@@ -20,6 +21,18 @@ TEST_CASE("parse_json: a syntax error names file and byte") {
     CHECK(contains(complaint("{\"a\": NaN}"), "not JSON"));
     CHECK(contains(complaint("{\"a\": \"\xff\"}"), "not JSON"));
     CHECK(contains(complaint("{\"a\": 1e999}"), "not JSON"));
+}
+
+TEST_CASE("parse_json: a complaint about a long string is short and whole characters") {
+    for (size_t ascii = 0; ascii < 3; ++ascii) {
+        std::string text = "{\"a\": \"" + std::string(ascii, 'x');
+        for (int i = 0; i < 10'000; ++i) text += "\u7b2c";
+        const std::string message = complaint(text + "\x01\"}");
+        CHECK(message.size() < 260);
+        CHECK(is_valid_utf8(message));
+        CHECK(contains(message, "control character U+0001"));
+        CHECK(message.ends_with("<U+0001>'"));
+    }
 }
 
 TEST_CASE("parse_json: every cut of a document is refused") {

@@ -83,21 +83,36 @@ for kind in "${kinds[@]}"; do
 done
 
 median() { sort -g "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-# A line of /proc/PID/status in MiB.
-status_mib() { awk -v key="$2:" '$1 == key {printf "%.0f", $2 / 1024}' "/proc/$1/status" 2>/dev/null; }
+# Without another process, which would take time from the program: the value of a line of
+# /proc/PID/status in MiB, and whether a file holds a text.
+status_mib() {
+    local key value rest
+    mib=
+    while read -r key value rest; do
+        [ "$key" != "$2:" ] || mib=$((value / 1024))
+    done 2>/dev/null < "/proc/$1/status"
+}
+has() {
+    local line
+    while read -r line; do
+        [[ $line != *"$2"* ]] || return 0
+    done < "$1"
+    return 1
+}
 
 # measure KIND: a line each to $work/KIND.{speed,anonymous,peak}.
 measure() {
-    local kind=$1 pid anonymous=0 peak=0 now
+    local kind=$1 pid anonymous=0 peak=0 mib
+    : > "$work/log"
     bin/train --device cpu --threads "$threads" --init "$work/config.json" \
         --tokenizer "$tokenizer" --train_data "${file[$kind]}" --max_length 1024 \
         --per_device_train_batch_size 1 --dry_run --output_dir "$work/out" > "$work/log" 2>&1 &
     pid=$!
-    while now=$(status_mib $pid RssAnon) && [ -n "$now" ] && ! grep -q 'read in' "$work/log"; do
-        [ "$now" -le "$anonymous" ] || anonymous=$now
-        now=$(status_mib $pid VmHWM)
-        peak=${now:-$peak}
-        sleep 0.02
+    while status_mib $pid RssAnon && [ -n "$mib" ] && ! has "$work/log" 'read in'; do
+        [ "$mib" -le "$anonymous" ] || anonymous=$mib
+        status_mib $pid VmHWM
+        peak=${mib:-$peak}
+        sleep 0.05
     done
     wait $pid || { cat "$work/log" >&2; exit 1; }
     sed -n 's/.* read in .* \([0-9]*\) MB\/s$/\1/p' "$work/log" >> "$work/$kind.speed"

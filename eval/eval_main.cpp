@@ -59,9 +59,7 @@ int body(int argc, char** argv) {
     flags.parse(argc, argv);
     ENSURE_INPUT(flags.given("model"), "--model", "is required");
     ENSURE_INPUT(!options.suites.empty(), "--suite", "is required");
-    const Device device = apply_common_options(common);
-    ENSURE_INPUT(device == Device::cpu, "--device", "bin/eval runs on cpu, found {}",
-                 name_of(device));
+    options.device = apply_common_options(common);
     ensure_no_input(options, output);
     const std::string results = evaluate(options);
     if (!output.empty()) write_file(output, results);

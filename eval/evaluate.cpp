@@ -70,13 +70,15 @@ Json run(const EvaluateOptions& options) {
     ENSURE_INPUT(tokenizer.vocab_size() <= config.vocab_size, folder.path.string(),
                  "its tokenizer has {} tokens, its model a vocabulary of {}",
                  tokenizer.vocab_size(), config.vocab_size);
-    const ParameterTable table = parameter_table<T>(folder);
-    ParameterStore<T> store(table);
+    const ParameterTable table = parameter_table<T>(folder, options.device);
+    const Stream stream(options.device);
+    ParameterStore<T> store(table, options.device);
     store.allocate(Role::weight);
-    load_weights(folder, store);
+    store.write_on_host([&](ParameterStore<T>& on_host) { load_weights(folder, on_host); });
     Transformer<T> model(
         config, store,
-        {.tokens = std::max(options.batch_tokens, max_length), .longest_row = max_length});
+        {.tokens = std::max(options.batch_tokens, max_length), .longest_row = max_length},
+        stream.view());
     Json results = Json::object();
     for (const Suite& suite : suites) {
         ReadingProgress reading(suite.data.string(), bytes_of({suite.data}));

@@ -22,6 +22,7 @@ public:
 
     void visit(Activations<T>& a) {
         const int64_t n = limits_.tokens;
+        visit_batch(a.batch);
         a.blocks.resize(static_cast<size_t>(config_.num_layers));
         visit_(a.branch, "branch", n * config_.hidden, phases_.embed(), phases_.head());
         visit_(a.mlp_activated, "mlp_activated", n * config_.intermediate, phases_.forward(0),
@@ -43,6 +44,23 @@ public:
 
 private:
     bool layer_norm() const { return config_.norm == Norm::layer; }
+
+    void visit_batch(BatchTensors<T>& batch) {
+        const int64_t n = limits_.tokens, scored = limits_.head ? n : 0;
+        const auto add = [&](auto*& pointer, const char* name, int64_t elements) {
+            visit_(pointer, std::string("batch ") + name, elements, phases_.embed(),
+                   limits_.backward ? phases_.last() : phases_.head());
+        };
+        add(batch.tokens, "tokens", n);
+        add(batch.positions, "positions", n);
+        add(batch.row_ids, "row_ids", n);
+        add(batch.row_starts, "row_starts", n + 1);
+        add(batch.key_starts, "key_starts", n);
+        add(batch.key_counts, "key_counts", n);
+        add(batch.targets, "targets", scored);
+        add(batch.grad_logprob, "grad_logprob", limits_.backward ? scored : 0);
+        add(batch.logprob, "logprob", scored);
+    }
 
     void visit_block(BlockActivations<T>& b, int layer) {
         const int64_t n = limits_.tokens, hidden = config_.hidden;
@@ -100,12 +118,12 @@ private:
             std::max<int64_t>({config_.hidden, config_.queries() + 2 * config_.keys(),
                                config_.intermediate * int64_t{2}});
         const int norm_width = std::max(config_.hidden, config_.head_dim);
-        return std::max(
-            {product_scratch_bytes(), bias_gradient_scratch_bytes(widest, element),
-             layernorm_backward_scratch_bytes(norm_width, element),
-             rmsnorm_backward_scratch_bytes(norm_width, element),
-             attention_backward_scratch_bytes(Device::cpu, limits_.longest_row, config_.num_heads,
-                                              config_.num_kv_heads, config_.head_dim)});
+        return std::max({product_scratch_bytes(), bias_gradient_scratch_bytes(widest, element),
+                         layernorm_backward_scratch_bytes(norm_width, element),
+                         rmsnorm_backward_scratch_bytes(norm_width, element),
+                         attention_backward_scratch_bytes(limits_.device, limits_.longest_row,
+                                                          config_.num_heads, config_.num_kv_heads,
+                                                          config_.head_dim)});
     }
 
     const ModelConfig& config_;

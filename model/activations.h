@@ -7,6 +7,7 @@
 
 #include "kernels/core/dtype.h"
 #include "kernels/core/memory_plan.h"
+#include "kernels/core/stream.h"
 #include "model/config.h"
 
 // What the largest batch needs memory for.
@@ -17,6 +18,21 @@ struct BatchLimits {
     bool dropout = false;
     bool quantized = false;  // some weights are
     bool head = true;        // log-probabilities are asked for
+    Device device = Device::cpu;
+};
+
+// The batch where the kernels read it, R <= N rows.
+template <typename T>
+struct BatchTensors {
+    int32_t* tokens = nullptr;               // [N]
+    int32_t* positions = nullptr;            // [N]
+    int32_t* row_ids = nullptr;              // [N]
+    int32_t* row_starts = nullptr;           // [R + 1]
+    int64_t* key_starts = nullptr;           // [R]  with a cache only
+    int32_t* key_counts = nullptr;           // [R]  likewise
+    int32_t* targets = nullptr;              // [N]
+    Accumulator<T>* grad_logprob = nullptr;  // [N]
+    Accumulator<T>* logprob = nullptr;       // [N]
 };
 
 template <typename T>
@@ -41,6 +57,7 @@ struct BlockActivations {
 
 template <typename T>
 struct Activations {
+    BatchTensors<T> batch;
     std::vector<BlockActivations<T>> blocks;
     T* branch = nullptr;         // [N, C]  what a branch adds to the residual
     T* mlp_activated = nullptr;  // [N, I]  of one block at a time: computed again backward

@@ -1,7 +1,6 @@
 // Keys and values of the tokens that a model has seen, for generation one token at a time.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -12,8 +11,9 @@
 template <typename T>
 class KvCache {
 public:
-    KvCache(const ModelConfig& config, int rows, int64_t capacity)
-        : keys_(config.keys()),
+    KvCache(const ModelConfig& config, int rows, int64_t capacity, Device device = Device::cpu)
+        : device_(device),
+          keys_(config.keys()),
           layers_(config.num_layers),
           rows_(rows),
           capacity_(capacity),
@@ -33,10 +33,11 @@ public:
         KvCache larger(*this, capacity);
         for (int layer = 0; layer < layers_; ++layer) {
             for (int r = 0; r < rows_; ++r) {
-                const int64_t elements = int64_t{counts_[static_cast<size_t>(r)]} * keys_;
+                const int64_t bytes =
+                    counts_[static_cast<size_t>(r)] * keys_ * static_cast<int64_t>(sizeof(T));
                 const int64_t from = r * capacity_ * keys_, to = r * capacity * keys_;
-                std::copy_n(key(layer) + from, elements, larger.key(layer) + to);
-                std::copy_n(value(layer) + from, elements, larger.value(layer) + to);
+                copy_on_device(device_, larger.key(layer) + to, key(layer) + from, bytes);
+                copy_on_device(device_, larger.value(layer) + to, value(layer) + from, bytes);
             }
         }
         std::swap(memory_, larger.memory_);
@@ -46,7 +47,8 @@ public:
 private:
     // Of another's shape and counts, empty.
     KvCache(const KvCache& other, int64_t capacity)
-        : keys_(other.keys_),
+        : device_(other.device_),
+          keys_(other.keys_),
           layers_(other.layers_),
           rows_(other.rows_),
           capacity_(capacity),
@@ -54,10 +56,11 @@ private:
           memory_(memory_for(capacity)) {}
 
     Buffer<T> memory_for(int64_t capacity) const {
-        return Buffer<T>(Device::cpu, int64_t{2} * layers_ * rows_ * capacity * keys_, "KV cache");
+        return Buffer<T>(device_, int64_t{2} * layers_ * rows_ * capacity * keys_, "KV cache");
     }
     int64_t layer_elements() const { return int64_t{rows_} * capacity_ * keys_; }
 
+    Device device_;
     int keys_;
     int layers_;
     int rows_;

@@ -1,9 +1,6 @@
 #include "model/parameter_store.h"
 
-#include <cstring>
-
 #include "kernels/core/check.h"
-#include "kernels/core/parallel.h"
 
 const char* name_of(Role role) {
     static constexpr const char* kNames[kNumRoles] = {"weight", "gradient", "master", "moment1",
@@ -16,17 +13,50 @@ void ParameterStore<T>::allocate(Role role) {
     if (has(role)) return;
     const size_t element = role == Role::weight ? sizeof(T) : sizeof(Accumulator<T>);
     buffers_[static_cast<size_t>(role)] =
-        Buffer<std::byte>(Device::cpu, table_->total_elements() * static_cast<int64_t>(element),
+        Buffer<std::byte>(device_, table_->total_elements() * static_cast<int64_t>(element),
                           fmt::format("parameters, role {}", name_of(role)).c_str());
 }
 
 template <typename T>
 void ParameterStore<T>::set_to_zero(Role role) {
     require(role);
-    const Buffer<std::byte>& buffer = buffers_[static_cast<size_t>(role)];
-    parallel_for(buffer.bytes(), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
-        std::memset(buffer.data() + begin, 0, static_cast<size_t>(end - begin));
-    });
+    ::set_to_zero(device_, buffer(role).data(), buffer(role).bytes());
+}
+
+template <typename T>
+void ParameterStore<T>::copy_from(const ParameterStore& other) {
+    for (size_t role = 0; role < kNumRoles; ++role) {
+        const Buffer<std::byte>&to = buffers_[role], &from = other.buffers_[role];
+        ENSURE(to.bytes() == from.bytes(), "parameters: {} bytes cannot be copied into {}",
+               from.bytes(), to.bytes());
+        if (device_ == Device::cuda)
+            copy_to_device(device_, to.data(), from.data(), to.bytes());
+        else
+            copy_to_host(other.device_, to.data(), from.data(), to.bytes());
+    }
+}
+
+template <typename T>
+ParameterStore<T> ParameterStore<T>::copy_on(Device device) const {
+    ParameterStore copy(*table_, device);
+    for (int role = 0; role < kNumRoles; ++role)
+        if (has(static_cast<Role>(role))) copy.allocate(static_cast<Role>(role));
+    copy.copy_from(*this);
+    return copy;
+}
+
+template <typename T>
+void ParameterStore<T>::write_on_host(const std::function<void(ParameterStore&)>& write) {
+    if (device_ != Device::cuda) return write(*this);
+    ParameterStore copy = copy_on(Device::cpu);
+    write(copy);
+    copy_from(copy);
+}
+
+template <typename T>
+void ParameterStore<T>::read_on_host(const std::function<void(const ParameterStore&)>& read) const {
+    if (device_ != Device::cuda) return read(*this);
+    read(copy_on(Device::cpu));
 }
 
 template <typename T>
@@ -54,6 +84,8 @@ QuantizedWeight ParameterStore<T>::quantized(int parameter) const {
 
 template <typename T>
 std::span<std::byte> ParameterStore<T>::allocate_quantized(int parameter, BlockType type) {
+    ENSURE(device_ == Device::cpu, "parameter {}: quantised weights are multiplied on cpu only",
+           (*table_)[parameter].name);
     const Parameter& found = (*table_)[parameter];
     ENSURE(found.quantized && !found.tied_to && found.count % values_per_block(type) == 0,
            "parameter {} of {} elements cannot hold {} blocks", found.name, found.count,

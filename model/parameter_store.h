@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 
@@ -24,13 +25,16 @@ const char* name_of(Role role);
 
 // T is float, bf16, or double for finite differences. Borrows the table, which must outlive it.
 // Buffers exist once requested, are zeroed, and start at 64-byte boundaries; a tied parameter
-// addresses the elements of the one it is tied to.
+// addresses the elements of the one it is tied to. Pointers and spans are to the device's memory;
+// code of the host (loading, saving) gets a store by read_on_host and write_on_host.
 template <typename T>
 class ParameterStore {
 public:
-    explicit ParameterStore(const ParameterTable& table) : table_(&table) {}
+    explicit ParameterStore(const ParameterTable& table, Device device = Device::cpu)
+        : table_(&table), device_(device) {}
 
     const ParameterTable& table() const { return *table_; }
+    Device device() const { return device_; }
 
     // Does nothing if the role is already there.
     void allocate(Role role);
@@ -44,6 +48,11 @@ public:
     std::span<const Accumulator<T>> all(Role role) const;
 
     void set_to_zero(Role role);
+
+    // Calls its argument with a store that the host can access: this one, or where a GPU has the
+    // memory a copy of it on the cpu, which write_on_host copies back.
+    void write_on_host(const std::function<void(ParameterStore&)>& write);
+    void read_on_host(const std::function<void(const ParameterStore&)>& read) const;
 
     // One parameter's elements. An Error if it is quantised.
     T* weight(int parameter) { return weights().data() + offset(parameter); }
@@ -70,7 +79,11 @@ private:
     const Buffer<std::byte>& buffer(Role role) const { return buffers_[static_cast<size_t>(role)]; }
     void require(Role role) const;
 
+    ParameterStore copy_on(Device device) const;  // without quantised parameters
+    void copy_from(const ParameterStore& other);  // of the same roles
+
     const ParameterTable* table_;
+    Device device_;
     std::array<Buffer<std::byte>, kNumRoles> buffers_;
     std::map<int, Blocks> quantized_;  // by parameter; of a tied pair, by the owner
 };

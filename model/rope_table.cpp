@@ -27,17 +27,18 @@ std::vector<double> rope_inverse_frequencies(const ModelConfig& config) {
 template <typename Real>
 void RopeTable<Real>::cover(int64_t positions) {
     if (positions <= positions_) return;
-    // Twice as many: a text that grows token by token is to pay for each of them once.
-    positions = std::max(positions, 2 * positions_);
-    cos_.reserve(static_cast<size_t>(positions) * frequencies_.size());
-    sin_.reserve(static_cast<size_t>(positions) * frequencies_.size());
-    for (; positions_ < positions; ++positions_) {
+    // Twice as many: a text that grows token by token is to pay for few tables.
+    positions_ = std::max(positions, 2 * positions_);
+    std::vector<Real> cos, sin;
+    for (int64_t position = 0; position < positions_; ++position) {
         for (const double frequency : frequencies_) {
-            const double angle = static_cast<double>(positions_) * frequency;
-            cos_.push_back(static_cast<Real>(std::cos(angle)));
-            sin_.push_back(static_cast<Real>(std::sin(angle)));
+            const double angle = static_cast<double>(position) * frequency;
+            cos.push_back(static_cast<Real>(std::cos(angle)));
+            sin.push_back(static_cast<Real>(std::sin(angle)));
         }
     }
+    cos_ = Buffer<Real>(device_, cos, "RoPE table");
+    sin_ = Buffer<Real>(device_, sin, "RoPE table");
 }
 
 template class RopeTable<float>;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/core/buffer.h"
 #include "model/config.h"
 
 // inverse_frequency[d] = theta^(-2d / D), stretched as config.rope_scaling says (llama3: Llama
@@ -16,8 +17,8 @@ template <typename Real>
 class RopeTable {
 public:
     RopeTable() = default;  // of a model without RoPE
-    explicit RopeTable(const ModelConfig& config)
-        : frequencies_(rope_inverse_frequencies(config)) {}
+    RopeTable(const ModelConfig& config, Device device)
+        : frequencies_(rope_inverse_frequencies(config)), device_(device) {}
 
     // Makes sure of the positions 0 .. positions - 1.
     void cover(int64_t positions);
@@ -28,6 +29,7 @@ public:
 
 private:
     std::vector<double> frequencies_;  // [D/2]
-    std::vector<Real> cos_, sin_;
+    Device device_ = Device::cpu;
+    Buffer<Real> cos_, sin_;
     int64_t positions_ = 0;
 };

@@ -3,10 +3,10 @@
 #include "model/transformer.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/cache_append.h"
 #include "kernels/core/check.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/dropout/dropout.h"
@@ -25,10 +25,11 @@ std::unique_ptr<const MemoryPlan> owned(MemoryPlan plan) {
 }
 
 template <typename T>
-BatchLimits with_weights_of(const ParameterTable& table, BatchLimits limits) {
-    ENSURE((std::is_same_v<T, float>) || !table.any_quantized(),
-           "transformer: quantised weights, expected none: they are multiplied in fp32");
-    limits.quantized = table.any_quantized();
+BatchLimits completed(BatchLimits limits, const ParameterStore<T>& store) {
+    limits.quantized = store.table().any_quantized();
+    limits.device = store.device();
+    ENSURE(!limits.quantized || (std::is_same_v<T, float> && limits.device == Device::cpu),
+           "transformer: quantised weights, expected none: they are multiplied in fp32 on the cpu");
     return limits;
 }
 }  // namespace
@@ -38,13 +39,25 @@ Transformer<T>::Transformer(const ModelConfig& config, ParameterStore<T>& store,
                             const BatchLimits& limits, StreamView stream)
     : config_(config),
       store_(store),
-      limits_(with_weights_of<T>(store.table(), limits)),
+      limits_(completed(limits, store)),
       stream_(stream),
       layout_(decoder_layout(config, store.table())),
       plan_(owned(plan_activations<T>(config, limits_))),
       arena_(*plan_, stream.device, "activations"),
       activations_(activations_in<T>(arena_, config, limits_)),
-      rope_(config.positions == Positions::rope ? RopeTable<Real>(config) : RopeTable<Real>()) {}
+      rope_(config.positions == Positions::rope ? RopeTable<Real>(config, stream.device)
+                                                : RopeTable<Real>()) {
+    ENSURE(stream.device == store.device(), "transformer: weights on {}, a stream on {}",
+           name_of(store.device()), name_of(stream.device));
+}
+
+template <typename T>
+void Transformer<T>::upload_batch() {
+    upload(indices().tokens, batch_.tokens);
+    upload(indices().positions, batch_.positions);
+    upload(indices().row_ids, batch_.row_ids);
+    upload(indices().row_starts, batch_.row_starts);
+}
 
 template <typename T>
 void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, KvCache<T>* cache) {
@@ -60,6 +73,8 @@ void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, 
     const auto& positions = batch_.positions;
     if (config_.positions == Positions::rope && !positions.empty())
         rope_.cover(*std::max_element(positions.begin(), positions.end()) + 1);
+    upload_batch();
+    if (cache) place_keys(*cache);
     embed();
     for (int layer = 0; layer < config_.num_layers; ++layer) {
         attention_branch(layer, cache);
@@ -74,26 +89,26 @@ void Transformer<T>::forward(const Batch& batch, const DropoutOptions& dropout, 
 template <typename T>
 void Transformer<T>::embed() {
     T* out = block(0).residual;
-    std::span<const int32_t> tokens = batch_.tokens;
+    const int32_t* tokens = indices().tokens;
     const T* table = nullptr;
     std::vector<int32_t> places;  // of a quantised table's rows, once they lie in `out`
     if (!store_.table()[layout_.token_embedding].quantized) {
         table = weight(layout_.token_embedding);
     } else if constexpr (std::is_same_v<T, float>) {
         quantized_rows({.out = out,
-                        .rows = batch_.tokens.data(),
+                        .rows = tokens,
                         .table = store_.quantized(layout_.token_embedding),
                         .count = batch_.num_tokens(),
                         .channels = config_.hidden},
                        stream_);
-        places.resize(tokens.size());
+        places.resize(batch_.tokens.size());
         std::iota(places.begin(), places.end(), 0);
-        tokens = places;
+        tokens = places.data();
         table = out;
     }
     embedding_forward(EmbeddingForward<T>{.out = out,
-                                          .tokens = tokens.data(),
-                                          .positions = batch_.positions.data(),
+                                          .tokens = tokens,
+                                          .positions = indices().positions,
                                           .token_table = table,
                                           .position_table = weight(layout_.position_embedding),
                                           .rows = batch_.num_tokens(),
@@ -214,7 +229,7 @@ void Transformer<T>::rotate(T* qkv, bool inverse) {
     rope(Rope<T>{.data = qkv,
                  .cos = rope_.cos(),
                  .sin = rope_.sin(),
-                 .positions = batch_.positions.data(),
+                 .positions = indices().positions,
                  .rows = batch_.num_tokens(),
                  .heads = config_.num_heads + config_.num_kv_heads,
                  .head_dim = config_.head_dim,
@@ -232,7 +247,7 @@ void Transformer<T>::attend(int layer, KvCache<T>* cache) {
                              .q = b.qkv,
                              .k = b.qkv + config_.queries(),
                              .v = values(layer),
-                             .query_starts = batch_.row_starts.data(),
+                             .query_starts = indices().row_starts,
                              .rows = batch_.num_rows(),
                              .heads = config_.num_heads,
                              .kv_heads = config_.num_kv_heads,
@@ -241,40 +256,48 @@ void Transformer<T>::attend(int layer, KvCache<T>* cache) {
                              .k_stride = qkv_width(),
                              .v_stride = qkv_width(),
                              .scale = attention_scale()};
-    std::vector<int64_t> key_starts;
-    std::vector<int32_t> key_counts;
     if (cache) {
-        append(*cache, layer, args, key_starts, key_counts);
+        append(*cache, layer, args);
         args.k = cache->key(layer);
         args.v = cache->value(layer);
         args.k_stride = args.v_stride = cache->width();
-        args.key_starts = key_starts.data();
-        args.key_counts = key_counts.data();
+        args.key_starts = indices().key_starts;
+        args.key_counts = indices().key_counts;
     }
     attention_forward(args, stream_);
 }
 
-// Copies the batch's keys and values to where their rows end in the cache.
+// Where in the cache the rows' keys begin, and how many there are with the batch's.
 template <typename T>
-void Transformer<T>::append(KvCache<T>& cache, int layer, const AttentionForward<T>& args,
-                            std::vector<int64_t>& key_starts, std::vector<int32_t>& key_counts) {
+void Transformer<T>::place_keys(KvCache<T>& cache) {
     ENSURE(batch_.num_rows() == cache.rows(), "KV cache: {} rows in the batch, {} in the cache",
            batch_.num_rows(), cache.rows());
-    const size_t bytes = static_cast<size_t>(cache.width()) * sizeof(T);
+    std::vector<int64_t> key_starts;
+    std::vector<int32_t> key_counts;
     for (int r = 0; r < batch_.num_rows(); ++r) {
-        const int32_t before = cache.counts()[r];
-        const int32_t added = batch_.row_starts[r + 1] - batch_.row_starts[r];
-        ENSURE(before + added <= cache.capacity(), "KV cache: row {} has {} tokens, room for {}", r,
-               before + added, cache.capacity());
         key_starts.push_back(r * cache.capacity());
-        key_counts.push_back(before + added);
-        for (int32_t i = 0; i < added; ++i) {
-            const int64_t from = (batch_.row_starts[r] + i) * args.k_stride;
-            const int64_t to = (key_starts.back() + before + i) * cache.width();
-            std::memcpy(cache.key(layer) + to, args.k + from, bytes);
-            std::memcpy(cache.value(layer) + to, args.v + from, bytes);
-        }
+        key_counts.push_back(cache.counts()[r] + batch_.row_starts[r + 1] - batch_.row_starts[r]);
+        ENSURE(key_counts.back() <= cache.capacity(), "KV cache: row {} has {} tokens, room for {}",
+               r, key_counts.back(), cache.capacity());
     }
+    upload(indices().key_starts, key_starts);
+    upload(indices().key_counts, key_counts);
+}
+
+template <typename T>
+void Transformer<T>::append(KvCache<T>& cache, int layer, const AttentionForward<T>& args) {
+    cache_append(CacheAppend<T>{.key_cache = cache.key(layer),
+                                .value_cache = cache.value(layer),
+                                .k = args.k,
+                                .v = args.v,
+                                .query_starts = args.query_starts,
+                                .key_starts = indices().key_starts,
+                                .key_counts = indices().key_counts,
+                                .tokens = batch_.num_tokens(),
+                                .rows = args.rows,
+                                .width = cache.width(),
+                                .stride = args.k_stride},
+                 stream_);
 }
 
 // The MLP's nonlinearity, forward and once more backward: an intermediate of every block costs more
@@ -319,8 +342,8 @@ void Transformer<T>::drop(T* out, const T* input, uint32_t site) {
     if (dropout_.probability == 0.0) return;
     dropout(Dropout<T>{.out = out,
                        .input = input,
-                       .row_ids = batch_.row_ids.data(),
-                       .positions = batch_.positions.data(),
+                       .row_ids = indices().row_ids,
+                       .positions = indices().positions,
                        .rows = batch_.num_tokens(),
                        .channels = config_.hidden,
                        .key = dropout_.key,
@@ -357,30 +380,32 @@ void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
 template <typename T>
 void Transformer<T>::head(const Real* grad_logprob, Real* logprob) {
     ENSURE(limits_.head, "transformer: head() was not planned for");
-    const Targets targets = targets_of(batch_);
+    const int64_t tokens = batch_.num_tokens(), bytes = tokens * int64_t{sizeof(Real)};
+    upload(indices().targets, targets_of(batch_).tokens);
+    if (grad_logprob) copy_to_device(stream_.device, indices().grad_logprob, grad_logprob, bytes);
     // As few chunks as fit, all of nearly one size: a short last one would waste its products.
-    const int64_t tokens = batch_.num_tokens(), most = logit_rows(config_, limits_);
-    const int64_t chunks = (tokens + most - 1) / most;
+    const int64_t most = logit_rows(config_, limits_), chunks = (tokens + most - 1) / most;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
         const int64_t first = tokens * chunk / chunks;
-        head_chunk(first, tokens * (chunk + 1) / chunks - first, targets, grad_logprob, logprob);
+        head_chunk(first, tokens * (chunk + 1) / chunks - first, grad_logprob != nullptr);
     }
     if (grad_logprob) backward(final_norm(), /*starts=*/true);
+    copy_to_host(stream_.device, logprob, indices().logprob, bytes);
 }
 
 template <typename T>
-void Transformer<T>::head_chunk(int64_t first, int64_t rows, const Targets& targets,
-                                const Real* grad_logprob, Real* logprob) {
+void Transformer<T>::head_chunk(int64_t first, int64_t rows, bool with_gradient) {
     logits(first, rows, activations_.logits);
-    cross_entropy(CrossEntropy<T>{.logprob = logprob + first,
-                                  .grad_logits = grad_logprob ? activations_.grad_logits : nullptr,
-                                  .logits = activations_.logits,
-                                  .targets = targets.tokens.data() + first,
-                                  .grad_logprob = grad_logprob ? grad_logprob + first : nullptr,
-                                  .rows = rows,
-                                  .vocabulary = config_.vocab_size},
-                  stream_);
-    if (!grad_logprob) return;
+    cross_entropy(
+        CrossEntropy<T>{.logprob = indices().logprob + first,
+                        .grad_logits = with_gradient ? activations_.grad_logits : nullptr,
+                        .logits = activations_.logits,
+                        .targets = indices().targets + first,
+                        .grad_logprob = with_gradient ? indices().grad_logprob + first : nullptr,
+                        .rows = rows,
+                        .vocabulary = config_.vocab_size},
+        stream_);
+    if (!with_gradient) return;
     const int64_t hidden = config_.hidden;
     matmul(Matmul<T>{.out = activations_.grad_branch + first * hidden,
                      .a = activations_.grad_logits,

@@ -42,12 +42,13 @@ public:
     // With a cache, rows go on where the cache's rows end, and their keys and values join it.
     void forward(const Batch& batch, const DropoutOptions& dropout = {},
                  KvCache<T>* cache = nullptr);
-    // logprob [N]: of each position's target (targets_of(batch)), 0 where there is none.
-    // grad_logprob [N], or null to score only: starts the backward pass.
+    // Of the host: logprob [N], of each position's target (targets_of(batch)), 0 where there is
+    // none; grad_logprob [N], or null to score only: starts the backward pass.
     void head(const Real* grad_logprob, Real* logprob);
     void backward();
 
-    // After forward: the logits of positions [first, first + count), into out [count, V].
+    // After forward: the logits of positions [first, first + count), into out [count, V] on the
+    // stream's device.
     void logits(int64_t first, int64_t count, Real* out);
 
     const MemoryPlan& plan() const { return *plan_; }
@@ -76,6 +77,12 @@ private:
     // grad_residual = norm backward of grad_branch, plus grad_residual unless that starts here.
     void backward(const Norm& norm, bool starts = false);
 
+    template <typename Element>
+    void upload(Element* to, const std::vector<Element>& values) {
+        copy_to_device(stream_.device, to, values.data(),
+                       static_cast<int64_t>(values.size() * sizeof(Element)));
+    }
+    void upload_batch();
     void embed();
     void attention_branch(int layer, KvCache<T>* cache);
     void mlp_branch(int layer);
@@ -83,10 +90,9 @@ private:
     void normalise_queries_and_keys(int layer);
     void rotate(T* qkv, bool inverse);
     void attend(int layer, KvCache<T>* cache);
-    void append(KvCache<T>& cache, int layer, const AttentionForward<T>& args,
-                std::vector<int64_t>& key_starts, std::vector<int32_t>& key_counts);
-    void head_chunk(int64_t first, int64_t rows, const Targets& targets, const Real* grad_logprob,
-                    Real* logprob);
+    void place_keys(KvCache<T>& cache);
+    void append(KvCache<T>& cache, int layer, const AttentionForward<T>& args);
+    void head_chunk(int64_t first, int64_t rows, bool with_gradient);
 
     void mlp_branch_backward(int layer);
     void attention_branch_backward(int layer);
@@ -112,6 +118,7 @@ private:
                config_.keys();
     }
     int qkv_width() const { return config_.queries() + 2 * config_.keys(); }
+    const BatchTensors<T>& indices() const { return activations_.batch; }
     BlockActivations<T>& block(int layer) {
         return activations_.blocks[static_cast<size_t>(layer)];
     }

@@ -7,10 +7,14 @@
 #include "kernels/gradient_norm/gradient_norm.h"
 
 template <typename T>
-Optimizer<T>::Optimizer(ParameterStore<T>& store, const AdamWOptions& options)
+Optimizer<T>::Optimizer(ParameterStore<T>& store, const AdamWOptions& options, StreamView stream)
     : store_(store),
       options_(options),
-      scratch_(Device::cpu, gradient_norm_scratch_bytes(store.table().total_elements()),
+      stream_(stream),
+      norm_(stream.device, 1),
+      scale_(stream.device, 1),
+      finite_(stream.device, 1),
+      scratch_(stream.device, gradient_norm_scratch_bytes(store.table().total_elements()),
                "gradient norm scratch") {
     if (kSeparateMaster<T>) store.allocate(Role::master);
     store.allocate(Role::moment1);
@@ -31,17 +35,14 @@ Optimizer<T>::Optimizer(ParameterStore<T>& store, const AdamWOptions& options)
 template <typename T>
 auto Optimizer<T>::update(int64_t step, double learning_rate) -> Norm {
     using Real = Accumulator<T>;
-    double norm = 0.0;
-    float scale = 1.0f;
-    int finite = 1;
-    gradient_norm(GradientNorm<Real>{.norm = &norm,
-                                     .scale = &scale,
-                                     .finite = &finite,
+    gradient_norm(GradientNorm<Real>{.norm = norm_.data(),
+                                     .scale = scale_.data(),
+                                     .finite = finite_.data(),
                                      .scratch = scratch_.data(),
                                      .gradient = store_.all(Role::gradient).data(),
                                      .count = store_.table().total_elements(),
                                      .max_norm = options_.max_grad_norm},
-                  {});
+                  stream_);
     T* weights = store_.weights().data();
     Real* masters = nullptr;
     if constexpr (kSeparateMaster<T>)
@@ -54,8 +55,8 @@ auto Optimizer<T>::update(int64_t step, double learning_rate) -> Norm {
                        .moment1 = store_.all(Role::moment1).data() + run.first,
                        .moment2 = store_.all(Role::moment2).data() + run.first,
                        .gradient = store_.all(Role::gradient).data() + run.first,
-                       .gradient_scale = &scale,
-                       .finite = &finite,
+                       .gradient_scale = scale_.data(),
+                       .finite = finite_.data(),
                        .count = run.count,
                        .step = step,
                        .learning_rate = learning_rate,
@@ -63,8 +64,8 @@ auto Optimizer<T>::update(int64_t step, double learning_rate) -> Norm {
                        .beta2 = options_.beta2,
                        .epsilon = options_.epsilon,
                        .weight_decay = run.decay ? options_.weight_decay : 0.0},
-              {});
-    return {norm, finite != 0};
+              stream_);
+    return {norm_.to_host()[0], finite_.to_host()[0] != 0};
 }
 
 template class Optimizer<float>;

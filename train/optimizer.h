@@ -19,7 +19,8 @@ template <typename T>
 class Optimizer {
 public:
     // Borrows the store; allocates its master (if T is not what masters are kept in) and moments.
-    Optimizer(ParameterStore<T>& store, const AdamWOptions& options);
+    // `stream` is on the store's device.
+    Optimizer(ParameterStore<T>& store, const AdamWOptions& options, StreamView stream = {});
 
     struct Norm {
         double norm = 0.0;  // of all gradients, before clipping
@@ -38,7 +39,11 @@ private:
 
     ParameterStore<T>& store_;
     const AdamWOptions options_;
+    const StreamView stream_;
     std::vector<Run> runs_;
+    Buffer<double> norm_;  // [1]
+    Buffer<float> scale_;  // [1]
+    Buffer<int> finite_;   // [1]
     Buffer<unsigned char> scratch_;
 };
 

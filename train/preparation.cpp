@@ -200,7 +200,8 @@ void count_steps(Preparation& out) {
     out.limits = {.tokens = std::max(loader.largest_micro_batch(out.total_steps), eval_tokens),
                   .longest_row = longest,
                   .backward = true,
-                  .dropout = options.dropout > 0.0};
+                  .dropout = options.dropout > 0.0,
+                  .device = device_from_name(options.common.device, "--device")};
 }
 
 }  // namespace

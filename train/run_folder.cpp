@@ -219,7 +219,7 @@ std::string RunFolder::run_json() const {
     const ParameterTable table(prepared_.config);
     const Json json = {{"command", command_},
                        {"version", kVersion},
-                       {"device", "cpu"},
+                       {"device", name_of(prepared_.limits.device)},
                        {"precision", precision_of(prepared_.options)},
                        {"threads", prepared_.options.common.threads},
                        {"seed", prepared_.options.common.seed},

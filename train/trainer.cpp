@@ -48,13 +48,16 @@ Trainer<T>::Trainer(const Preparation& prepared)
     : prepared_(prepared),
       options_(prepared.options),
       table_(prepared.config),
-      store_(table_),
-      optimizer_(store_, {.beta1 = options_.adam_beta1,
-                          .beta2 = options_.adam_beta2,
-                          .epsilon = options_.adam_epsilon,
-                          .weight_decay = options_.weight_decay,
-                          .max_grad_norm = options_.max_grad_norm}),
-      model_(prepared.config, store_, prepared.limits),
+      stream_(prepared.limits.device),
+      store_(table_, prepared.limits.device),
+      optimizer_(store_,
+                 {.beta1 = options_.adam_beta1,
+                  .beta2 = options_.adam_beta2,
+                  .epsilon = options_.adam_epsilon,
+                  .weight_decay = options_.weight_decay,
+                  .max_grad_norm = options_.max_grad_norm},
+                 stream_.view()),
+      model_(prepared.config, store_, prepared.limits, stream_.view()),
       loader_(prepared.corpus, prepared.loader) {
     store_.allocate(Role::weight);
     store_.allocate(Role::gradient);
@@ -81,12 +84,14 @@ TrainResult Trainer<T>::run(RunFolder& folder) {
 
 template <typename T>
 void Trainer<T>::load(const std::optional<std::filesystem::path>& checkpoint) {
-    if (checkpoint)
-        state_ = load_checkpoint(*checkpoint, store_);
-    else if (prepared_.model_folder.empty())
-        initialize(store_, static_cast<uint64_t>(options_.common.seed));
-    else
-        load_weights(open_model_folder(prepared_.model_folder), store_);
+    store_.write_on_host([&](ParameterStore<T>& store) {
+        if (checkpoint)
+            state_ = load_checkpoint(*checkpoint, store);
+        else if (prepared_.model_folder.empty())
+            initialize(store, static_cast<uint64_t>(options_.common.seed));
+        else
+            load_weights(open_model_folder(prepared_.model_folder), store);
+    });
     if (state_.step == 0) {  // a checkpoint before the first step: its evaluation comes again
         state_.best_metric.reset();
         state_.best_step.reset();
@@ -157,11 +162,13 @@ template <typename T>
 void Trainer<T>::ensure_finite(const StepResult& step, bool finite) const {
     if (finite && std::isfinite(step.loss)) return;
     std::string first = "none";
-    for (int p = 0; p < table_.size() && first == "none"; ++p) {
-        const auto* gradient = store_.at(Role::gradient, p);
-        for (int64_t i = 0; i < table_[p].count && first == "none"; ++i)
-            if (!std::isfinite(gradient[i])) first = table_[p].name;
-    }
+    store_.read_on_host([&](const ParameterStore<T>& store) {
+        for (int p = 0; p < table_.size() && first == "none"; ++p) {
+            const auto* gradient = store.at(Role::gradient, p);
+            for (int64_t i = 0; i < table_[p].count && first == "none"; ++i)
+                if (!std::isfinite(gradient[i])) first = table_[p].name;
+        }
+    });
     throw InputError(
         fmt::format("step {}: loss {}, gradient norm {}, expected finite numbers; first bad "
                     "gradient: {}. No weight was changed by this step; checkpoints before it "
@@ -264,25 +271,30 @@ bool Trainer<T>::saves_now() const {
 template <typename T>
 void Trainer<T>::save() {
     folder_->sync();
-    save_checkpoint(
-        prepared_.config, store_, state_,
-        {.folder = folder_->path(),
-         .type = prepared_.save_type,
-         .tokenizer_from = prepared_.tokenizer_folder,
-         .chat_jinja = prepared_.chat_jinja,
-         .keep = options_.save_total_limit,
-         .keep_step = options_.load_best_model_at_end ? state_.best_step : std::nullopt});
+    const CheckpointArgs args{
+        .folder = folder_->path(),
+        .type = prepared_.save_type,
+        .tokenizer_from = prepared_.tokenizer_folder,
+        .chat_jinja = prepared_.chat_jinja,
+        .keep = options_.save_total_limit,
+        .keep_step = options_.load_best_model_at_end ? state_.best_step : std::nullopt};
+    store_.read_on_host([&](const ParameterStore<T>& store) {
+        save_checkpoint(prepared_.config, store, state_, args);
+    });
 }
 
 template <typename T>
 void Trainer<T>::finish() {
     if (options_.load_best_model_at_end && state_.best_step && *state_.best_step != state_.step)
-        load_checkpoint(checkpoint_path(folder_->path(), *state_.best_step), store_);
-    save_model(prepared_.config, store_,
-               {.folder = folder_->path(),
-                .type = prepared_.save_type,
-                .tokenizer_from = prepared_.tokenizer_folder,
-                .chat_jinja = prepared_.chat_jinja});
+        store_.write_on_host([&](ParameterStore<T>& store) {
+            load_checkpoint(checkpoint_path(folder_->path(), *state_.best_step), store);
+        });
+    const SaveModel args{.folder = folder_->path(),
+                         .type = prepared_.save_type,
+                         .tokenizer_from = prepared_.tokenizer_folder,
+                         .chat_jinja = prepared_.chat_jinja};
+    store_.read_on_host(
+        [&](const ParameterStore<T>& store) { save_model(prepared_.config, store, args); });
     folder_->finish(state_);
 }
 

@@ -68,6 +68,7 @@ private:
     const Preparation& prepared_;
     const TrainOptions& options_;
     const ParameterTable table_;
+    const Stream stream_;
     ParameterStore<T> store_;
     Optimizer<T> optimizer_;
     Transformer<T> model_;

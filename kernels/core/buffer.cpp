@@ -7,6 +7,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/cuda_runtime.h"
+#include "kernels/core/parallel.h"
 #include "kernels/simt/memory.h"
 
 namespace {
@@ -67,4 +68,24 @@ void copy_to_host(Device device, void* to, const void* from, int64_t bytes) {
 #endif
     ENSURE(device != Device::cuda, "copy_to_host: {}", why_silent(device));
     std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+
+void copy_on_device(Device device, void* to, const void* from, int64_t bytes) {
+    if (bytes == 0) return;
+#if defined(FETTLE_WITH_CUDA)
+    if (device == Device::cuda) return cuda_runtime::copy_on_device(to, from, bytes);
+#endif
+    ENSURE(device != Device::cuda, "copy_on_device: {}", why_silent(device));
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+
+void set_to_zero(Device device, void* pointer, int64_t bytes) {
+    if (bytes == 0) return;
+#if defined(FETTLE_WITH_CUDA)
+    if (device == Device::cuda) return cuda_runtime::set_to_zero(pointer, bytes);
+#endif
+    ENSURE(device != Device::cuda, "set_to_zero: {}", why_silent(device));
+    parallel_for(bytes, int64_t{1} << 20, [&](int64_t begin, int64_t end) {
+        std::memset(static_cast<char*>(pointer) + begin, 0, static_cast<size_t>(end - begin));
+    });
 }

@@ -13,6 +13,9 @@ void* device_allocate(Device device, int64_t bytes, const char* what);
 void device_free(Device device, void* pointer) noexcept;
 void copy_to_device(Device device, void* to, const void* from, int64_t bytes);
 void copy_to_host(Device device, void* to, const void* from, int64_t bytes);
+// Between buffers of one device that do not overlap.
+void copy_on_device(Device device, void* to, const void* from, int64_t bytes);
+void set_to_zero(Device device, void* pointer, int64_t bytes);
 
 template <typename T>
 class Buffer {
@@ -39,6 +42,7 @@ public:
     T* data() const { return data_; }
     int64_t size() const { return count_; }
     int64_t bytes() const { return count_ * static_cast<int64_t>(sizeof(T)); }
+    Device device() const { return device_; }
     std::vector<T> to_host() const {
         std::vector<T> values(static_cast<size_t>(count_));
         copy_to_host(device_, values.data(), data_, bytes());

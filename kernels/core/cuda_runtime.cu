@@ -60,6 +60,15 @@ void copy_to_host(void* to, const void* from, int64_t bytes) {
                "copy from the GPU");
 }
 
+void copy_on_device(void* to, const void* from, int64_t bytes) {
+    cuda_check(cudaMemcpy(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice),
+               "copy on the GPU");
+}
+
+void set_to_zero(void* pointer, int64_t bytes) {
+    cuda_check(cudaMemset(pointer, 0, static_cast<size_t>(bytes)), "setting memory to zero");
+}
+
 void* make_stream() {
     cudaStream_t stream = nullptr;
     cuda_check(cudaStreamCreate(&stream), "stream");

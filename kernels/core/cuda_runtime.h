@@ -10,9 +10,12 @@ namespace cuda_runtime {
 std::string why_no_gpu();  // empty if a GPU answers
 void* allocate(int64_t bytes, const char* what);
 void release(void* pointer) noexcept;
-// Both wait for all work before them, and all work after them waits for the bytes.
+// These wait for all work before them, and all work after them waits for the bytes.
 void copy_to_device(void* to, const void* from, int64_t bytes);
 void copy_to_host(void* to, const void* from, int64_t bytes);
+// Likewise, from device memory to device memory that does not overlap it.
+void copy_on_device(void* to, const void* from, int64_t bytes);
+void set_to_zero(void* pointer, int64_t bytes);
 void* make_stream();
 void destroy_stream(void* stream) noexcept;
 void synchronize(void* stream);

@@ -93,13 +93,11 @@ int body(int argc, char** argv) {
     flags.parse(argc, argv);
     check(flags, args);
     const Device device = apply_common_options(args.common);
-    ENSURE_INPUT(device == Device::cpu, "--device", "bin/generate runs on cpu, found {}",
-                 name_of(device));
     args.text.seed = static_cast<uint64_t>(args.common.seed);
     if (args.chat && !flags.given("max_new_tokens")) args.text.max_new_tokens = 1024;
     const std::string prompt =
         flags.given("prompt_file") ? read_text_file(args.prompt_file) : args.prompt;
-    TextGenerator generator(args.model, args.precision);
+    TextGenerator generator(args.model, args.precision, device);
     const int status =
         args.chat ? run_chat(args, generator) : continue_prompt(args, prompt, generator);
     say_note(generator.tokenizer().dropped_text());

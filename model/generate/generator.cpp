@@ -68,11 +68,12 @@ Generator<T>::Generator(const ModelConfig& config, ParameterStore<T>& store, int
       max_tokens_(std::min<int64_t>(max_tokens, config.max_positions)),
       rows_(rows),
       piece_(std::clamp<int64_t>(kPrefillTokens / rows, 1, max_tokens_)),
-      model_(config, store, limits_for(piece_, rows)),
-      cache_(config, rows, std::min(kFirstCapacity, max_tokens_)),
+      stream_(store.device()),
+      model_(config, store, limits_for(piece_, rows), stream_.view()),
+      cache_(config, rows, std::min(kFirstCapacity, max_tokens_), store.device()),
       seen_(static_cast<size_t>(rows)),
-      logits_(static_cast<size_t>(rows) * static_cast<size_t>(config.vocab_size)),
-      scratch_(static_cast<size_t>(sample_scratch_bytes(rows, config.vocab_size))) {}
+      logits_(store.device(), int64_t{rows} * config.vocab_size, "logits"),
+      scratch_(store.device(), sample_scratch_bytes(rows, config.vocab_size), "sampling") {}
 
 template <typename T>
 int64_t Generator<T>::rewind(std::span<const int32_t> prompt) {
@@ -129,13 +130,15 @@ std::vector<int32_t> Generator<T>::draw(const std::vector<std::vector<int32_t>>&
         seen.insert(seen.end(), row.begin(), row.end());
         seen_starts.push_back(static_cast<int64_t>(seen.size()));
     }
-    const std::vector<int32_t> positions(rows.size(), static_cast<int32_t>(position));
-    std::vector<int32_t> drawn(rows.size());
-    sample(Sample{.tokens = drawn.data(),
+    const Device device = stream_.view().device;
+    const Buffer<int32_t> drawn_there(device, rows_), seen_there(device, seen),
+        positions(device, std::vector<int32_t>(rows.size(), static_cast<int32_t>(position)));
+    const Buffer<int64_t> starts_there(device, seen_starts);
+    sample(Sample{.tokens = drawn_there.data(),
                   .scratch = scratch_.data(),
                   .logits = logits_.data(),
-                  .seen = seen.data(),
-                  .seen_starts = seen_starts.data(),
+                  .seen = seen_there.data(),
+                  .seen_starts = starts_there.data(),
                   .positions = positions.data(),
                   .rows = rows_,
                   .vocabulary = config_.vocab_size,
@@ -145,7 +148,8 @@ std::vector<int32_t> Generator<T>::draw(const std::vector<std::vector<int32_t>>&
                   .repetition_penalty = options.repetition_penalty,
                   .key = {static_cast<uint32_t>(options.seed),
                           static_cast<uint32_t>(options.seed >> 32)}},
-           {});
+           stream_.view());
+    const std::vector<int32_t> drawn = drawn_there.to_host();
     for (const int32_t token : drawn)
         ENSURE(token >= 0, "generate: no finite logit at position {}", position);
     return drawn;

@@ -39,7 +39,8 @@ struct Continuation {
 template <typename T>
 class Generator {
 public:
-    // Borrows config and store. Prompt and new tokens together: at most `max_tokens` a row.
+    // Borrows config and store, and runs on the store's device. Prompt and new tokens together: at
+    // most `max_tokens` a row.
     Generator(const ModelConfig& config, ParameterStore<T>& store, int64_t max_tokens, int rows);
 
     // Every row continues the prompt, which has at least one token.
@@ -65,10 +66,11 @@ private:
     const int64_t max_tokens_;
     const int rows_;
     const int64_t piece_;  // tokens of a row that go through at once
+    const Stream stream_;
     Transformer<T> model_;
     KvCache<T> cache_;
     std::vector<std::vector<int32_t>> seen_;  // [R]  the tokens behind the cache
-    std::vector<Accumulator<T>> logits_;      // [R, V]  of each row's last token
-    std::vector<unsigned char> scratch_;
+    Buffer<Accumulator<T>> logits_;           // [R, V]  of each row's last token
+    Buffer<unsigned char> scratch_;
     int64_t tokens_read_ = 0;
 };

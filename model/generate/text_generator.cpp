@@ -18,10 +18,10 @@ struct TextGenerator::Engine {
 
 template <typename T>
 struct TextGenerator::EngineOf final : TextGenerator::Engine {
-    explicit EngineOf(const ModelFolder& folder)
-        : config(folder.config), table(parameter_table<T>(folder)), store(table) {
+    EngineOf(const ModelFolder& folder, Device device)
+        : config(folder.config), table(parameter_table<T>(folder, device)), store(table, device) {
         store.allocate(Role::weight);
-        load_weights(folder, store);
+        store.write_on_host([&](ParameterStore<T>& on_host) { load_weights(folder, on_host); });
     }
     // A generator has a fixed number of rows; the last one is kept, with its cache.
     std::vector<Continuation> generate(std::span<const int32_t> prompt, int rows,
@@ -112,13 +112,13 @@ std::string to_json(const GeneratedText& row, const std::string& prompt) {
     return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-TextGenerator::TextGenerator(const std::string& model, const std::string& precision)
+TextGenerator::TextGenerator(const std::string& model, const std::string& precision, Device device)
     : folder_(std::make_unique<ModelFolder>(open_model_folder(resolve_model(model, "--model")))),
       tokenizer_(std::make_unique<Tokenizer>(Tokenizer::from_folder(folder_->path))) {
     if (precision == "bf16")
-        engine_ = std::make_unique<EngineOf<bf16>>(*folder_);
+        engine_ = std::make_unique<EngineOf<bf16>>(*folder_, device);
     else
-        engine_ = std::make_unique<EngineOf<float>>(*folder_);
+        engine_ = std::make_unique<EngineOf<float>>(*folder_, device);
 }
 
 TextGenerator::~TextGenerator() = default;

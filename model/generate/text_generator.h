@@ -44,7 +44,8 @@ using OnText = std::function<void(std::string_view)>;
 class TextGenerator {
 public:
     // `model`: a folder, or org/name in the local Hugging Face cache. `precision`: fp32 or bf16.
-    TextGenerator(const std::string& model, const std::string& precision);
+    TextGenerator(const std::string& model, const std::string& precision,
+                  Device device = Device::cpu);
     ~TextGenerator();
     TextGenerator(TextGenerator&&) noexcept;
     TextGenerator& operator=(TextGenerator&&) noexcept;

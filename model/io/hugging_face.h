@@ -35,11 +35,11 @@ void check_tensors(const ModelFolder& folder);
 // holds every block exactly, if that is quantised.
 TensorType stored_type(const ModelFolder& folder);
 
-// The parameters of the folder's model as T computes with them: in float, what the folder stores as
-// blocks stays quantised. With any other table, load_weights turns blocks into the elements they
-// stand for.
+// The parameters of the folder's model as T computes with them: in float on the cpu, what the
+// folder stores as blocks stays quantised. With any other table, load_weights turns blocks into the
+// elements they stand for.
 template <typename T>
-ParameterTable parameter_table(const ModelFolder& folder);
+ParameterTable parameter_table(const ModelFolder& folder, Device device = Device::cpu);
 
 // Fills the weights, and the masters, at the file's full precision, if they were allocated. The
 // store's table must be that of the folder's config. A value that is not finite is an InputError

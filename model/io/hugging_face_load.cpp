@@ -185,9 +185,9 @@ void check_tensors(const ModelFolder& folder) {
 }
 
 template <typename T>
-ParameterTable parameter_table(const ModelFolder& folder) {
+ParameterTable parameter_table(const ModelFolder& folder, Device device) {
     ParameterTable table(folder.config);
-    if (!std::is_same_v<T, float>) return table;
+    if (!std::is_same_v<T, float> || device != Device::cpu) return table;
     const std::vector<SafetensorsFile> files = open_all(folder);
     const std::vector<Origin> origins = find_origins(files, folder, table);
     for (int index = 0; index < table.size(); ++index)
@@ -212,9 +212,9 @@ void load_weights(const ModelFolder& folder, ParameterStore<T>& store) {
     }
 }
 
-template ParameterTable parameter_table<float>(const ModelFolder&);
-template ParameterTable parameter_table<double>(const ModelFolder&);
-template ParameterTable parameter_table<bf16>(const ModelFolder&);
+template ParameterTable parameter_table<float>(const ModelFolder&, Device);
+template ParameterTable parameter_table<double>(const ModelFolder&, Device);
+template ParameterTable parameter_table<bf16>(const ModelFolder&, Device);
 template void load_weights(const ModelFolder&, ParameterStore<float>&);
 template void load_weights(const ModelFolder&, ParameterStore<double>&);
 template void load_weights(const ModelFolder&, ParameterStore<bf16>&);

@@ -57,7 +57,7 @@ TEST_CASE("rope_table: llama3 keeps short waves, slows long ones and blends betw
 }
 
 TEST_CASE("rope_table: holds the cosine and sine of every position times every frequency") {
-    RopeTable<double> table(with(4, 10000.0));
+    RopeTable<double> table(with(4, 10000.0), Device::cpu);
     table.cover(1001);
     REQUIRE(table.positions() == 1001);
     CHECK(table.cos()[0] == 1.0);
@@ -68,7 +68,7 @@ TEST_CASE("rope_table: holds the cosine and sine of every position times every f
 }
 
 TEST_CASE("rope_table: grown step by step it is the table made at once, in few steps") {
-    RopeTable<float> grown(with(8, 10000.0)), whole(with(8, 10000.0));
+    RopeTable<float> grown(with(8, 10000.0), Device::cpu), whole(with(8, 10000.0), Device::cpu);
     int growths = 0;
     for (int64_t positions = 1; positions <= 1000; ++positions) {
         const int64_t before = grown.positions();
@@ -83,7 +83,7 @@ TEST_CASE("rope_table: grown step by step it is the table made at once, in few s
 }
 
 TEST_CASE("rope_table: in fp32 far positions keep the accuracy of an angle in double") {
-    RopeTable<float> table(with(64, 500000.0));
+    RopeTable<float> table(with(64, 500000.0), Device::cpu);
     table.cover(131072);
     const int64_t at = int64_t{131071} * 32;
     CHECK(std::abs(table.cos()[at] - std::cos(131071.0)) <= 6e-8);

@@ -28,6 +28,11 @@ BatchLimits limits_of(const Batch& batch) {
     return {.tokens = batch.num_tokens(), .longest_row = batch.longest_row(), .backward = true};
 }
 
+template <typename T>
+StreamView stream_of(const ParameterStore<T>& store) {
+    return store.device() == Device::cpu ? StreamView{} : test_stream();
+}
+
 // Forward, head and backward of the micro-batches; gradients add up in the store.
 template <typename T>
 StepResult run_step(const ModelConfig& config, ParameterStore<T>& store,
@@ -35,13 +40,12 @@ StepResult run_step(const ModelConfig& config, ParameterStore<T>& store,
     using Real = Accumulator<T>;
     double divisor = 0.0;
     for (const Batch& batch : micro_batches) divisor += batch.weight_sum();
-    auto gradients = store.all(Role::gradient);
-    std::fill(gradients.begin(), gradients.end(), Real{0});
+    store.set_to_zero(Role::gradient);
     StepResult result;
     for (const Batch& batch : micro_batches) {
-        Transformer<T> model(config, store, limits_of(batch));
+        Transformer<T> model(config, store, limits_of(batch), stream_of(store));
         model.forward(batch, dropout);
-        std::vector<Real> logits(batch.tokens.size() * static_cast<size_t>(config.vocab_size));
+        const Buffer<Real> logits(store.device(), batch.num_tokens() * config.vocab_size);
         model.logits(0, batch.num_tokens(), logits.data());
         const Targets targets = targets_of(batch);
         std::vector<Real> grad, logprob(batch.tokens.size());
@@ -54,10 +58,14 @@ StepResult run_step(const ModelConfig& config, ParameterStore<T>& store,
             const bool starts = batch.positions[n] == 0;
             result.logprob.push_back(starts ? 0.0 : static_cast<double>(logprob[n - 1]));
         }
-        for (const Real logit : logits) result.logits.push_back(static_cast<double>(logit));
+        for (const Real logit : logits.to_host())
+            result.logits.push_back(static_cast<double>(logit));
     }
-    for (int p = 0; p < store.table().size(); ++p)
-        result.gradients.push_back(as_doubles(store.gradient(p), store.table()[p].count));
+    store.read_on_host([&](const ParameterStore<T>& on_host) {
+        for (int p = 0; p < store.table().size(); ++p)
+            result.gradients.push_back(
+                as_doubles(on_host.at(Role::gradient, p), store.table()[p].count));
+    });
     return result;
 }
 
@@ -260,14 +268,16 @@ TEST_CASE("transformer: a cache changes no logits") {
         const ModelConfig& config = golden.folder.config;
         const auto rows = random_rows(3, config);
         Batch batch = cut(rows, 3).front();
-        Transformer<float> model(config, golden.store, limits_of(batch));
+        const Device device = golden.store.device();
+        Transformer<float> model(config, golden.store, limits_of(batch), test_stream());
         model.forward(batch);
-        std::vector<float> whole(batch.tokens.size() * config.vocab_size);
-        model.logits(0, batch.num_tokens(), whole.data());
+        const Buffer<float> all(device, batch.num_tokens() * config.vocab_size);
+        model.logits(0, batch.num_tokens(), all.data());
+        const std::vector<float> whole = all.to_host();
 
         // The same rows in pieces of three tokens, those that are longer than the others alone.
-        KvCache<float> cache(config, 3, batch.longest_row());
-        std::vector<float> last(config.vocab_size);
+        KvCache<float> cache(config, 3, batch.longest_row(), device);
+        const Buffer<float> last(device, config.vocab_size);
         for (int64_t first = 0; first < batch.longest_row(); first += 3) {
             Batch piece;
             for (const auto& row : rows) {
@@ -283,7 +293,7 @@ TEST_CASE("transformer: a cache changes no logits") {
                 const int64_t at = batch.row_starts[r] + first + count - 1;
                 const std::vector<float> expected(whole.begin() + at * config.vocab_size,
                                                   whole.begin() + (at + 1) * config.vocab_size);
-                CHECK(max_relative_error(last, expected) <= 1e-5);
+                CHECK(max_relative_error(last.to_host(), expected) <= 1e-5);
             }
         }
     }
@@ -293,6 +303,6 @@ TEST_CASE("transformer: a batch beyond the plan is refused") {
     GoldenModel<float> golden("gpt2");
     const Batch batch = golden.batch();
     Transformer<float> model(golden.folder.config, golden.store,
-                             {.tokens = batch.num_tokens() - 1, .longest_row = 64});
+                             {.tokens = batch.num_tokens() - 1, .longest_row = 64}, test_stream());
     CHECK_THROWS_AS(model.forward(batch), Error);
 }

@@ -5,6 +5,7 @@
 
 #include "kernels/core/check.h"
 #include "model/io/json.h"
+#include "tests/support/devices.h"
 
 std::filesystem::path golden_folder(const std::string& model) {
     return std::filesystem::path("tests/golden/models") / model;
@@ -14,11 +15,11 @@ template <typename T>
 GoldenModel<T>::GoldenModel(const std::string& name)
     : folder(open_model_folder(golden_folder(name))),
       table(folder.config),
-      store(table),
+      store(table, std::is_same_v<T, double> ? Device::cpu : tested_device()),
       values(golden_folder(name) / "golden.safetensors") {
     store.allocate(Role::weight);
     store.allocate(Role::gradient);
-    load_weights(folder, store);
+    store.write_on_host([&](ParameterStore<T>& on_host) { load_weights(folder, on_host); });
 }
 
 namespace {

@@ -16,7 +16,8 @@ inline const std::vector<std::string> kGoldenModels = {"gpt2",  "llama",   "smol
 
 std::filesystem::path golden_folder(const std::string& model);
 
-// A golden folder, open: its weights in T, and the stored tensors and numbers beside them.
+// A golden folder, open: its weights in T on the tested device (double: on the cpu), and the stored
+// tensors and numbers beside them.
 template <typename T>
 struct GoldenModel {
     explicit GoldenModel(const std::string& name);

@@ -25,7 +25,7 @@ ScoreSum score(Transformer<T>& model, const Corpus& corpus,
         corpus.forget_read();
         logprob.resize(batch.tokens.size());
         model.forward(batch);
-        model.head(nullptr, logprob.data());
+        model.score(logprob.data());
         const Targets targets = targets_of(batch);
         for (size_t n = 0; n < logprob.size(); ++n) {
             if (targets.weights[n] == 0.0f) continue;  // a row's end, or not trained

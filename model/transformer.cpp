@@ -9,6 +9,7 @@
 #include "kernels/attention/cache_append.h"
 #include "kernels/core/check.h"
 #include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/cross_entropy/weighted_sum.h"
 #include "kernels/dropout/dropout.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/matmul/matmul.h"
@@ -378,19 +379,37 @@ void Transformer<T>::logits(int64_t first, int64_t count, Real* out) {
 }
 
 template <typename T>
-void Transformer<T>::head(const Real* grad_logprob, Real* logprob) {
-    ENSURE(limits_.head, "transformer: head() was not planned for");
-    const int64_t tokens = batch_.num_tokens(), bytes = tokens * int64_t{sizeof(Real)};
+void Transformer<T>::score(Real* logprob) {
+    head_chunks(/*with_gradient=*/false);
+    copy_to_host(stream_.device, logprob, indices().logprob,
+                 batch_.num_tokens() * int64_t{sizeof(Real)});
+}
+
+template <typename T>
+void Transformer<T>::head(const Real* grad_logprob, double* loss) {
+    ENSURE(limits_.backward, "transformer: a backward pass was not planned for");
+    copy_to_device(stream_.device, indices().grad_logprob, grad_logprob,
+                   batch_.num_tokens() * int64_t{sizeof(Real)});
+    head_chunks(/*with_gradient=*/true);
+    weighted_sum(WeightedSum<Real>{.sum = loss,
+                                   .values = indices().logprob,
+                                   .weights = indices().grad_logprob,
+                                   .count = batch_.num_tokens()},
+                 stream_);
+    backward(final_norm(), /*starts=*/true);
+}
+
+template <typename T>
+void Transformer<T>::head_chunks(bool with_gradient) {
+    ENSURE(limits_.head, "transformer: log-probabilities were not planned for");
     upload(indices().targets, targets_of(batch_).tokens);
-    if (grad_logprob) copy_to_device(stream_.device, indices().grad_logprob, grad_logprob, bytes);
     // As few chunks as fit, all of nearly one size: a short last one would waste its products.
-    const int64_t most = logit_rows(config_, limits_), chunks = (tokens + most - 1) / most;
+    const int64_t tokens = batch_.num_tokens(), most = logit_rows(config_, limits_);
+    const int64_t chunks = (tokens + most - 1) / most;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
         const int64_t first = tokens * chunk / chunks;
-        head_chunk(first, tokens * (chunk + 1) / chunks - first, grad_logprob != nullptr);
+        head_chunk(first, tokens * (chunk + 1) / chunks - first, with_gradient);
     }
-    if (grad_logprob) backward(final_norm(), /*starts=*/true);
-    copy_to_host(stream_.device, logprob, indices().logprob, bytes);
 }
 
 template <typename T>

@@ -6,7 +6,7 @@
 //              at once the gradient that comes back from it
 //   backward:  the blocks in reverse order; gradients are added to the store's
 //
-// A training step is forward, head with a gradient, backward; scoring is forward and head.
+// A training step is forward, head, backward; scoring is forward and score.
 #pragma once
 
 #include <cmath>
@@ -42,9 +42,12 @@ public:
     // With a cache, rows go on where the cache's rows end, and their keys and values join it.
     void forward(const Batch& batch, const DropoutOptions& dropout = {},
                  KvCache<T>* cache = nullptr);
-    // Of the host: logprob [N], of each position's target (targets_of(batch)), 0 where there is
-    // none; grad_logprob [N], or null to score only: starts the backward pass.
-    void head(const Real* grad_logprob, Real* logprob);
+    // Log-probabilities [N] of each position's target (targets_of(batch)), 0 where there is none,
+    // into the host's memory.
+    void score(Real* logprob);
+    // Starts the backward pass of sum_n grad_logprob[n] logprob[n], which it adds to `loss`.
+    // grad_logprob [N] is in the host's memory, `loss` [1] on the stream's device.
+    void head(const Real* grad_logprob, double* loss);
     void backward();
 
     // After forward: the logits of positions [first, first + count), into out [count, V] on the
@@ -90,6 +93,7 @@ private:
     void normalise_queries_and_keys(int layer);
     void rotate(T* qkv, bool inverse);
     void attend(int layer, KvCache<T>* cache);
+    void head_chunks(bool with_gradient);
     void place_keys(KvCache<T>& cache);
     void append(KvCache<T>& cache, int layer, const AttentionForward<T>& args);
     void head_chunk(int64_t first, int64_t rows, bool with_gradient);

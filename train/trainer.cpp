@@ -58,7 +58,8 @@ Trainer<T>::Trainer(const Preparation& prepared)
                   .max_grad_norm = options_.max_grad_norm},
                  stream_.view()),
       model_(prepared.config, store_, prepared.limits, stream_.view()),
-      loader_(prepared.corpus, prepared.loader) {
+      loader_(prepared.corpus, prepared.loader),
+      loss_(prepared.limits.device, 1, "loss") {
     store_.allocate(Role::weight);
     store_.allocate(Role::gradient);
 }
@@ -140,21 +141,18 @@ template <typename T>
 double Trainer<T>::accumulate_gradients(const GlobalBatch& global) {
     using Real = Accumulator<T>;
     store_.set_to_zero(Role::gradient);
-    double loss = 0.0;
+    set_to_zero(stream_.view().device, loss_.data(), loss_.bytes());
     for (const Batch& batch : global.micro_batches) {
         const Targets targets = targets_of(batch);
         grad_logprob_.clear();
         for (const float weight : targets.weights)
             grad_logprob_.push_back(static_cast<Real>(-weight / global.divisor));
-        logprob_.resize(batch.tokens.size());
         model_.forward(batch, {.probability = options_.dropout,
                                .key = step_key(options_.common.seed, state_.step)});
-        model_.head(grad_logprob_.data(), logprob_.data());
+        model_.head(grad_logprob_.data(), loss_.data());
         model_.backward();
-        for (size_t n = 0; n < logprob_.size(); ++n)
-            loss -= targets.weights[n] * static_cast<double>(logprob_[n]);
     }
-    return loss / global.divisor;
+    return loss_.to_host()[0];
 }
 
 // The optimiser has left the weights alone; whoever reads the message should know where to look.

@@ -73,7 +73,8 @@ private:
     Optimizer<T> optimizer_;
     Transformer<T> model_;
     Loader loader_;
-    std::vector<Accumulator<T>> logprob_, grad_logprob_;  // [N]
+    std::vector<Accumulator<T>> grad_logprob_;  // [N]
+    Buffer<double> loss_;                       // [1]
 
     TrainState state_;
     StepResult last_step_;

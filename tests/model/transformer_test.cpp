@@ -49,12 +49,14 @@ StepResult run_step(const ModelConfig& config, ParameterStore<T>& store,
         model.logits(0, batch.num_tokens(), logits.data());
         const Targets targets = targets_of(batch);
         std::vector<Real> grad, logprob(batch.tokens.size());
+        const Buffer<double> loss(store.device(), 1);
         for (const float weight : targets.weights)
             grad.push_back(static_cast<Real>(-weight / divisor));
-        model.head(grad.data(), logprob.data());
+        model.score(logprob.data());
+        model.head(grad.data(), loss.data());
         model.backward();
+        result.loss += loss.to_host()[0];
         for (size_t n = 0; n < logprob.size(); ++n) {
-            result.loss -= targets.weights[n] * static_cast<double>(logprob[n]) / divisor;
             const bool starts = batch.positions[n] == 0;
             result.logprob.push_back(starts ? 0.0 : static_cast<double>(logprob[n - 1]));
         }
@@ -75,7 +77,7 @@ double loss_of(GoldenModel<double>& golden, const Batch& batch) {
     Transformer<double> model(golden.folder.config, golden.store, limits_of(batch));
     std::vector<double> logprob(batch.tokens.size());
     model.forward(batch);
-    model.head(nullptr, logprob.data());
+    model.score(logprob.data());
     const Targets targets = targets_of(batch);
     double loss = 0.0;
     for (size_t n = 0; n < logprob.size(); ++n) loss -= targets.weights[n] * logprob[n];

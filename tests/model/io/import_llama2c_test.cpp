@@ -12,6 +12,7 @@
 #include "model/io/hugging_face.h"
 #include "model/io/safetensors.h"
 #include "model/transformer.h"
+#include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 #include "tests/support/gguf_model.h"
 #include "tests/support/golden.h"
@@ -216,19 +217,21 @@ TEST_CASE("import_llama2c: stories260K gives the golden logits") {
     CHECK(stories.imported.num_parameters == 260032);
     const ModelFolder model = open_model_folder(stories.folder / "m");
     const ParameterTable table(model.config);
-    ParameterStore<float> store(table);
+    ParameterStore<float> store(table, tested_device());
     store.allocate(Role::weight);
-    load_weights(model, store);
+    store.write_on_host([&](ParameterStore<float>& on_host) { load_weights(model, on_host); });
 
     const auto tokens = elements_of<int32_t>(*from / "golden_tokens.i32");
     const auto golden = elements_of<float>(*from / "golden_logits.f32");
     REQUIRE(tokens.size() == 257);
     Batch batch;
     batch.append_row(tokens, {}, 0);
-    Transformer<float> transformer(model.config, store, {.tokens = 257, .longest_row = 257});
+    Transformer<float> transformer(model.config, store, {.tokens = 257, .longest_row = 257},
+                                   test_stream());
     transformer.forward(batch);
-    std::vector<float> logits(257 * 512);
-    transformer.logits(0, 257, logits.data());
+    const Buffer<float> there(tested_device(), 257 * 512);
+    transformer.logits(0, 257, there.data());
+    const std::vector<float> logits = there.to_host();
     REQUIRE(logits.size() == golden.size());
     float worst = 0;
     for (size_t i = 0; i < logits.size(); ++i)
@@ -241,7 +244,7 @@ TEST_CASE("import_llama2c: stories260K tells the golden story") {
     const auto from = shared_data("stories260k");
     if (!from) return;
     const Stories stories(*from);
-    TextGenerator generator((stories.folder / "m").string(), "fp32");
+    TextGenerator generator((stories.folder / "m").string(), "fp32", tested_device());
     const auto texts = generator.generate("", {.max_new_tokens = 200, .temperature = 0.0});
     REQUIRE(texts.size() == 1);
     std::string golden = get(*from / "golden_greedy_200steps.txt");

@@ -130,7 +130,7 @@ $(BUILD)/%.simt.o: %.cu $(stamp) build/packages.ok
 $(BUILD)/%.cuda.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  nvcc  $<"
-	@$(NVCC) $(nvcc_flags) -MMD -MP -c $< -o $@
+	@$(NVCC) $(nvcc_flags) -MMD -MP -c $< -o $@ 2>$@.log; status=$$?; cat $@.log >&2; exit $$status
 $(library): $(objects)
 	@rm -f $@ && ar rcs $@ $^
 

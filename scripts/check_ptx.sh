@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# What nvcc made of every kernel, without a GPU: fails on spills, a stack, local memory or wgmma
+# instructions that ptxas made wait for each other, and writes down the rest.
+#
+#     scripts/check_ptx.sh [--build build/release] [--output docs/kernels/resources.md]
+#
+# Reads the objects of a build with nvcc (make). cuobjdump and nvdisasm are taken from $PATH, or
+# from PyPI (nvidia-cuda-cuobjdump, nvidia-cuda-nvdisasm) into build/tools.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=build/release output=docs/kernels/resources.md
+
+fail() { echo "check_ptx.sh: $*" >&2; exit 2; }
+while [ $# -gt 0 ]; do
+    case $1 in
+        --build|--output)
+            [ $# -ge 2 ] || fail "$1: a value is missing"
+            declare "${1#--}=$2"; shift 2 ;;
+        -h|--help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;;
+        *) fail "$1: unknown flag; --help lists them" ;;
+    esac
+done
+mapfile -t objects < <(find "$build" -name '*.cuda.o' ! -name '*_runtime.cuda.o' 2>/dev/null | sort)
+[ ${#objects[@]} -gt 0 ] || fail "$build: no *.cuda.o; run make where nvcc is installed"
+
+tools=build/tools
+PATH=$PATH:$PWD/$tools
+if ! command -v cuobjdump nvdisasm >/dev/null; then
+    mkdir -p $tools
+    wheels=$(mktemp -d)
+    trap 'rm -rf "$wheels"' EXIT
+    python3 -m pip download -q --no-deps -d "$wheels" nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm ||
+        fail "cuobjdump: not found, and pip cannot fetch nvidia-cuda-cuobjdump"
+    for wheel in "$wheels"/*.whl; do python3 -m zipfile -e "$wheel" "$wheels"; done
+    find "$wheels" -type f \( -name cuobjdump -o -name nvdisasm \) -exec install -m 755 -t $tools {} +
+fi
+
+# One line a kernel and architecture: object, architecture, registers, stack, static shared, local,
+# then counts of the instructions that matter, and the name.
+kernels() {
+    local object
+    for object in "${objects[@]}"; do
+        { cuobjdump -res-usage "$object"; cuobjdump -sass "$object"; } 2>&1 |
+            awk -v object="${object#"$build"/}" '
+            /^Resource usage/ { next }
+            /^arch = / { arch = $3; next }
+            /^ *Function [^:]*:$/ && !/Function :/ { name = $2; sub(/:$/, "", name); next }
+            /REG:[0-9]/ {
+                for (i = 1; i <= NF; ++i) {
+                    split($i, field, ":")
+                    usage[arch, name, field[1]] = field[2]
+                }
+                next
+            }
+            /Function : / { name = $3; key[++n] = arch SUBSEP name; next }
+            /^\t*code for / { arch = $3; next }
+            /\/\*[0-9a-f][0-9a-f][0-9a-f][0-9a-f]+\*\// {
+                instruction = $2 ~ /^@/ ? $3 : $2
+                if (instruction ~ /^LDG/) ++count[arch, name, "ldg"]
+                if (instruction ~ /^LDG.*\.128/) ++count[arch, name, "ldg128"]
+                if (instruction ~ /^STG/) ++count[arch, name, "stg"]
+                if (instruction ~ /^STG.*\.128/) ++count[arch, name, "stg128"]
+                if (instruction ~ /^HMMA/) ++count[arch, name, "hmma"]
+                if (instruction ~ /^HGMMA/) ++count[arch, name, "hgmma"]
+                if (instruction ~ /^(LDL|STL)/) ++count[arch, name, "local"]
+            }
+            END {
+                for (k = 1; k <= n; ++k) {
+                    split(key[k], part, SUBSEP)
+                    a = part[1]; f = part[2]
+                    printf "%s %s %d %d %d %d %d %d %d %d %d %d %d %s\n", object, a,
+                        usage[a, f, "REG"], usage[a, f, "STACK"], usage[a, f, "SHARED"],
+                        usage[a, f, "LOCAL"], count[a, f, "local"], count[a, f, "ldg128"],
+                        count[a, f, "ldg"], count[a, f, "stg128"], count[a, f, "stg"],
+                        count[a, f, "hmma"], count[a, f, "hgmma"], f
+                }
+            }'
+    done
+}
+list=$(kernels | c++filt | sed -E 's/ void on_cuda::\(anonymous namespace\)::/ /; s/ on_cuda::\(anonymous namespace\)::/ /; s/\(.*$//' | sort -u)
+[ -n "$list" ] || fail "no kernels in ${#objects[@]} objects"
+
+bad=$(awk '$4 > 0 || $6 > 0 || $7 > 0 {
+    name = ""; for (i = 14; i <= NF; ++i) name = name $i
+    printf "%s on %s: %d bytes of stack, %d of local memory, %d accesses to it\n", name, $2, $4, $6, $7
+}' <<<"$list")
+bad+=$(find "$build" -name '*.cuda.o.log' -exec grep -lE 'serialized|setmaxnreg.*ignored' {} + || true)
+
+mkdir -p "$(dirname "$output")"
+{
+    echo "# What nvcc makes of the kernels"
+    echo
+    echo "Written by \`scripts/check_ptx.sh\` from the objects of a build: nothing here ran. Warps are"
+    echo "those of an SM that the registers allow, of 64; shared memory is the static part. Loads and"
+    echo "stores are instructions to global memory, those of 128 bits and all of them; HMMA and HGMMA"
+    echo "are the tensor cores'. The shared memory of sm_90a contains the KiB that the chip keeps where a"
+    echo "kernel uses any. No kernel has a stack or uses local memory: the script fails otherwise."
+    echo
+    echo "| kernel | chip | registers | warps | shared | loads, 128 bits of all | stores | HMMA | HGMMA |"
+    echo "|---|---|---|---|---|---|---|---|---|"
+    awk '{
+        granule = int(($3 + 7) / 8) * 8 * 32; warps = int(65536 / granule)
+        if (warps > 64) warps = 64
+        name = $14; for (i = 15; i <= NF; ++i) name = name " " $i
+        printf "| `%s` | %s | %d | %d | %d | %d/%d | %d/%d | %d | %d |\n", name, $2, $3,
+            warps, $5, $8, $9, $10, $11, $12, $13
+    }' <<<"$list"
+    echo
+    echo "- $("${NVCC:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}" --version | sed -n 's/.*release \([0-9.]*\), \(V[0-9.]*\)/nvcc \1, \2/p'); Fettle at $(git rev-parse --short HEAD)."
+} > "$output.partial"
+mv "$output.partial" "$output"
+echo "$(wc -l <<<"$list") kernels of ${#objects[@]} files: $output"
+[ -z "$bad" ] || { printf '%s\n' "$bad" >&2; exit 1; }

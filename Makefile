@@ -2,6 +2,7 @@
 #
 #   CUDA=0          skip nvcc (default: on if nvcc is found)
 #   CONFIG=asan     a second build under AddressSanitizer and UBSan, in build/asan
+#   CONFIG=check    test_kernels that judges every access of an emulated kernel, in build/check
 #   CXX=clang++     another compiler, in a build folder of its own
 #   ARCH=x86-64-v3  instead of this machine's own instruction set
 #   JOBS=4          compile so many files at once (default: one a core)
@@ -38,6 +39,10 @@ flags += -Wno-restrict -Wno-stringop-overflow
 endif
 flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_fuzz := $(flags_asan) -fsanitize=fuzzer-no-link,float-cast-overflow
+# The emulator checks every access of a kernel: kernels/simt/check.h. Source lines are found by
+# absolute addresses.
+flags_check := -O1 -DFETTLE_CHECK=1 -fno-pie
+checked := -fsanitize=thread -fsanitize=bounds
 flags += $(flags_$(CONFIG))
 libraries := -ldnnl -lfmt -lyaml-cpp -lutf8proc -lcrypto -lpthread
 ifneq (,$(findstring clang,$(CXX)))
@@ -123,10 +128,11 @@ $(BUILD)/%.o: %.cpp $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  c++   $<"
 	@$(CXX) $(flags) -MMD -MP -c $< -o $@
+$(BUILD)/tests/kernels/simt/check_test.o: flags += $(if $(filter check,$(CONFIG)),$(checked))
 $(BUILD)/%.simt.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  simt  $<"
-	@$(CXX) $(flags) -DFETTLE_DEVICE=on_simt -DFETTLE_SIMT=1 -MMD -MP -x c++ -c $< -o $@
+	@$(CXX) $(flags) $(if $(filter check,$(CONFIG)),$(checked)) -DFETTLE_DEVICE=on_simt -DFETTLE_SIMT=1 -MMD -MP -x c++ -c $< -o $@
 $(BUILD)/%.cuda.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  nvcc  $<"
@@ -147,7 +153,7 @@ $(BUILD)/test_host: $(host_tests) $(test_support) $(library)
 $(BUILD)/hostile: $(hostile_files) $(library)
 $(test_programs):
 	@echo "  link  $@"
-	@$(CXX) $(flags) $^ $(libraries) -o $@
+	@$(CXX) $(flags) $(if $(filter check,$(CONFIG)),-no-pie) $^ $(libraries) -o $@
 
 # ---- fuzzing --------------------------------------------------------------------------------
 # The targets are part of test_host, which replays what was found; fuzzing links each alone, with

@@ -59,6 +59,13 @@ count_doctest "kernels on cpu" "$build/test_kernels"
 count_doctest "kernels on simt" "$build/test_kernels" --device simt "$on_device"
 count_doctest "kernels on simt, another schedule" \
     "$build/test_kernels" --device simt --schedule_seed 1 "$on_device"
+if [ "$mode" = all ]; then
+    make CONFIG=check CUDA=0 build/check-nocuda/test_kernels >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
+    for seed in 0 1; do
+        count_doctest "kernels on simt, checked, schedule $seed" build/check-nocuda/test_kernels \
+            --device simt --schedule_seed $seed "$on_device"
+    done
+fi
 if "$build/test_kernels" --device cuda --list-test-cases >"$log" 2>&1; then
     count_doctest "kernels on cuda" "$build/test_kernels" --device cuda "$on_device"
 else

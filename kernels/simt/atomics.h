@@ -3,11 +3,20 @@
 
 #include <atomic>
 
+#include "kernels/simt/check.h"
+
 namespace simt {
 
 // Replaces *address by update(*address) and returns what was there.
 template <typename T, typename Update>
 T read_modify_write(T* address, const Update& update) {
+    check::atomic_access(address, sizeof(T));
+    if constexpr (check::kOn) {  // one OS thread runs all blocks
+        const check::Inside emulator;
+        const T before = *address;
+        *address = update(before);
+        return before;
+    }
     const std::atomic_ref<T> shared(*address);
     T old = shared.load(std::memory_order_relaxed);
     while (!shared.compare_exchange_weak(old, update(old), std::memory_order_relaxed)) {

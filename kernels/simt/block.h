@@ -66,6 +66,7 @@ struct Block {
     std::vector<std::unique_ptr<Fiber>> fibers;
     std::vector<Fiber*> idle_fibers;
     unsigned char* shared_end = nullptr;  // dynamic shared memory ends here, at a guard page
+    size_t shared_capacity = 0;           // bytes before it
 
     Block();
     ~Block();

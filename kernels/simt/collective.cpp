@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "kernels/simt/block.h"
+#include "kernels/simt/check.h"
 #include "kernels/simt/simt.h"
 
 namespace simt {
@@ -101,25 +102,31 @@ void run_ballot(uint32_t mask, void** arguments) {
     for_lanes(mask, [&](int lane) { static_cast<BallotArgument*>(arguments[lane])->out = votes; });
 }
 
-void run_nothing(uint32_t, void**) {}
+void run_sync(uint32_t mask, void**) { check::order_lanes(block->current->warp, mask); }
 
 }  // namespace
 
 uint64_t shuffle(uint32_t mask, uint64_t bits, Shuffle kind, int operand, int width, Place place) {
+    const check::Inside emulator;
     ShuffleArgument argument{bits, 0, kind, operand, width};
     meet(mask, run_shuffle, &argument, place);
     return argument.out;
 }
 
 uint32_t ballot(uint32_t mask, bool vote, Place place) {
+    const check::Inside emulator;
     BallotArgument argument{vote, 0};
     meet(mask, run_ballot, &argument, place);
     return argument.out;
 }
 
-void sync_warp(uint32_t mask, Place place) { meet(mask, run_nothing, nullptr, place); }
+void sync_warp(uint32_t mask, Place place) {
+    const check::Inside emulator;
+    meet(mask, run_sync, nullptr, place);
+}
 
 void sync_threads(Place place) {
+    const check::Inside emulator;
     Thread& thread = *block->current;
     Barrier& barrier = block->barrier;
     if (block->num_living < block->num_threads)
@@ -131,6 +138,7 @@ void sync_threads(Place place) {
                          place.text(), barrier.place.text()));
     barrier.waiting[thread.warp] |= 1u << thread.lane;
     if (++barrier.arrived < block->num_threads) return wait_for_others(Waiting::for_block, place);
+    check::order_block();
     for (int warp = 0; warp < block->num_warps; ++warp)
         block->warps[warp].ready |= barrier.waiting[warp];
     barrier = {};

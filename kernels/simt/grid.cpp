@@ -9,6 +9,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/parallel.h"
 #include "kernels/simt/block.h"
+#include "kernels/simt/check.h"
 #include "kernels/simt/simt.h"
 
 namespace simt {
@@ -17,7 +18,7 @@ namespace {
 uint32_t seed = 0;
 
 // Each worker may need 1,024 stacks of two mappings each; Linux allows a process 65,530 mappings.
-constexpr int kMaxWorkers = 16;
+constexpr int kMaxWorkers = check::kOn ? 1 : 16;
 constexpr size_t kPage = 4096;
 constexpr size_t kSharedBytes = (kMaxSharedBytes + kPage - 1) / kPage * kPage;
 
@@ -63,7 +64,7 @@ void take_blocks(Run& run) {
         run_numbered_block(run, seed == 0 ? i : shuffled(i, run.num_blocks));
 }
 
-void check(const Grid& grid) {
+void check_launch(const Grid& grid) {
     const auto [x, y, z] = grid.blocks;
     const uint64_t threads = uint64_t{grid.threads.x} * grid.threads.y * grid.threads.z;
     ENSURE(x > 0 && x <= 0x7fffffffu && y > 0 && y <= 65535 && z > 0 && z <= 65535,
@@ -83,6 +84,7 @@ Block::Block() : host(host_context()) {
     void* shared = mmap(nullptr, kSharedBytes + kPage, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ENSURE(shared != MAP_FAILED, "simt: no memory for {} bytes of shared memory", kSharedBytes);
+    shared_capacity = kSharedBytes;
     shared_end = static_cast<unsigned char*>(shared) + kSharedBytes;
     mprotect(shared_end, kPage, PROT_NONE);
 }
@@ -90,6 +92,7 @@ Block::Block() : host(host_context()) {
 Block::~Block() { munmap(shared_end - kSharedBytes, kSharedBytes + kPage); }
 
 unsigned char* dynamic_shared() {
+    const check::Inside emulator;
     return block->shared_end - (block->grid.shared_bytes + 15) / 16 * 16;
 }
 
@@ -97,8 +100,9 @@ void set_schedule_seed(uint32_t value) { seed = value; }
 uint32_t schedule_seed() { return seed; }
 
 void run_grid(const Grid& grid) {
-    check(grid);
+    check_launch(grid);
     watch_for_faults();
+    check::begin_grid();
     Run run{.grid = grid,
             .num_blocks = uint64_t{grid.blocks.x} * grid.blocks.y * grid.blocks.z,
             .mutex = {},

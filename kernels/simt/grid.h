@@ -15,6 +15,7 @@ struct Grid {
     size_t shared_bytes = 0;
     void (*call)(void* arguments) = nullptr;  // runs the kernel for the current thread
     void* arguments = nullptr;
+    size_t argument_bytes = 0;
 };
 // Returns when every block is over. What a kernel does wrong (a stray access, a barrier that not
 // all threads reach, a warp function that not all lanes call) is an Error that names block, thread
@@ -39,7 +40,7 @@ void launch(void (*kernel)(Parameters...), on_simt::dim3 blocks, on_simt::dim3 t
     const auto run = [](void* of) {
         std::apply(static_cast<Call*>(of)->kernel, static_cast<Call*>(of)->arguments);
     };
-    run_grid({blocks, threads, shared_bytes, run, &call});
+    run_grid({blocks, threads, shared_bytes, run, &call, sizeof call});
 }
 
 }  // namespace simt

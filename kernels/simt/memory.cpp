@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "kernels/core/check.h"
+#include "kernels/simt/check.h"
 
 namespace simt {
 namespace {
@@ -33,8 +34,15 @@ void* allocate(int64_t bytes, const char* what) {
     const int64_t body = round_up(bytes, kAlignment);
     const int64_t pages = round_up(body, kPage);
     const auto total = static_cast<size_t>(pages + 2 * kPage);
+#if defined(FETTLE_CHECK)
+    void* const where = check::reserve(total);
+    constexpr int kFixed = MAP_FIXED;
+#else
+    void* const where = nullptr;
+    constexpr int kFixed = 0;
+#endif
     void* start =
-        mmap(nullptr, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        mmap(where, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | kFixed, -1, 0);
     ENSURE(start != MAP_FAILED, "{}: no memory for {} bytes on simt", what, bytes);
     char* first = static_cast<char*>(start) + kPage;
     if (mprotect(first, static_cast<size_t>(pages), PROT_READ | PROT_WRITE) != 0) {
@@ -43,6 +51,7 @@ void* allocate(int64_t bytes, const char* what) {
     }
     void* pointer = first + (pages - body);
     const std::lock_guard lock(mutex);
+    check::add_buffer(pointer, static_cast<size_t>(bytes), what);
     mappings[pointer] = {start, total};
     return pointer;
 }
@@ -51,7 +60,13 @@ void release(void* pointer) noexcept {
     const std::lock_guard lock(mutex);
     const auto found = mappings.find(pointer);
     if (found == mappings.end()) return;
-    munmap(found->second.start, found->second.bytes);
+    check::remove_buffer(pointer);
+    // The address space of a check build stays its own.
+    if constexpr (check::kOn)
+        mmap(found->second.start, found->second.bytes, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    else
+        munmap(found->second.start, found->second.bytes);
     mappings.erase(found);
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "kernels/simt/block.h"
+#include "kernels/simt/check.h"
 #include "kernels/simt/simt.h"
 
 namespace on_simt {
@@ -114,7 +115,10 @@ void leave(Thread& thread) {
 
 // The current thread from its first statement to its last, then the choice of the next one.
 Thread* run_thread_then_pick() {
-    block->grid.call(block->grid.arguments);
+    {
+        const check::Outside kernel;
+        block->grid.call(block->grid.arguments);
+    }
     leave(*block->current);
     return pick_or_fail();
 }
@@ -193,6 +197,7 @@ void end_block() {
 
 void run_block() {
     prepare_threads();
+    check::begin_block();
     block->error.clear();
     switch_to(block->host, pick());
     if (block->error.empty()) return;

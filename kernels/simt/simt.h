@@ -11,6 +11,7 @@
 //   fiber.h             a stack that can be left and come back to: one a thread
 //   fault.cpp           a stray access becomes an Error
 //   memory.h            device memory, ended by a guard page
+//   check.h             in a check build, every access is judged: bounds, order, alignment
 //
 // A block runs on one OS thread from beginning to end, so static __shared__ memory is that
 // thread's. Deliberately absent: weak memory, timing, and everything after sm_70 that is not a

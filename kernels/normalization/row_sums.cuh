@@ -10,7 +10,6 @@
 // No atomics, and an order that rows, width and nothing else decide: bitwise repeatable.
 #pragma once
 
-#include "kernels/core/check.h"
 #include "kernels/core/launch.h"
 #include "kernels/core/warp.cuh"
 

@@ -6,6 +6,14 @@ namespace on_cpu {
 template <typename To, typename From>
 void convert(const Convert<To, From>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename To, typename From>
+void convert(const Convert<To, From>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename To, typename From>
+void convert(const Convert<To, From>& args, StreamView stream);
+}  // namespace on_simt
 
 template <typename To, typename From>
 void convert(const Convert<To, From>& args, StreamView stream) {
@@ -13,7 +21,8 @@ void convert(const Convert<To, From>& args, StreamView stream) {
     if (args.count == 0) return;
     ENSURE(args.out != nullptr, "convert: out is null, expected [{}]", args.count);
     ENSURE(args.input != nullptr, "convert: input is null, expected [{}]", args.count);
-    dispatch("convert", args, stream, on_cpu::convert<To, From>);
+    dispatch("convert", args, stream, on_cpu::convert<To, From>,
+             FETTLE_CUDA_FORM((on_cuda::convert<To, From>)), on_simt::convert<To, From>);
 }
 
 template void convert(const Convert<bf16, float>&, StreamView);

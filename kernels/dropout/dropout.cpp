@@ -7,6 +7,14 @@ namespace on_cpu {
 template <typename T>
 void dropout(const Dropout<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void dropout(const Dropout<T>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void dropout(const Dropout<T>& args, StreamView stream);
+}  // namespace on_simt
 
 template <typename T>
 void dropout(const Dropout<T>& args, StreamView stream) {
@@ -25,7 +33,8 @@ void dropout(const Dropout<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch("dropout", args, stream, dropout_reference<T>);
     else
-        dispatch("dropout", args, stream, on_cpu::dropout<T>);
+        dispatch("dropout", args, stream, on_cpu::dropout<T>, FETTLE_CUDA_FORM(on_cuda::dropout<T>),
+                 on_simt::dropout<T>);
 }
 
 template void dropout(const Dropout<float>&, StreamView);

@@ -10,6 +10,18 @@ void gelu_forward(const GeluForward<T>& args, StreamView stream);
 template <typename T>
 void gelu_backward(const GeluBackward<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void gelu_forward(const GeluForward<T>& args, StreamView stream);
+template <typename T>
+void gelu_backward(const GeluBackward<T>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void gelu_forward(const GeluForward<T>& args, StreamView stream);
+template <typename T>
+void gelu_backward(const GeluBackward<T>& args, StreamView stream);
+}  // namespace on_simt
 
 template <typename T>
 void gelu_forward(const GeluForward<T>& args, StreamView stream) {
@@ -20,7 +32,8 @@ void gelu_forward(const GeluForward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch("gelu_forward", args, stream, gelu_forward_reference<T>);
     else
-        dispatch("gelu_forward", args, stream, on_cpu::gelu_forward<T>);
+        dispatch("gelu_forward", args, stream, on_cpu::gelu_forward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::gelu_forward<T>), on_simt::gelu_forward<T>);
 }
 
 template <typename T>
@@ -34,7 +47,8 @@ void gelu_backward(const GeluBackward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch("gelu_backward", args, stream, gelu_backward_reference<T>);
     else
-        dispatch("gelu_backward", args, stream, on_cpu::gelu_backward<T>);
+        dispatch("gelu_backward", args, stream, on_cpu::gelu_backward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::gelu_backward<T>), on_simt::gelu_backward<T>);
 }
 
 template void gelu_forward(const GeluForward<float>&, StreamView);

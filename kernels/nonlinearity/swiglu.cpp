@@ -9,6 +9,18 @@ void swiglu_forward(const SwigluForward<T>& args, StreamView stream);
 template <typename T>
 void swiglu_backward(const SwigluBackward<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void swiglu_forward(const SwigluForward<T>& args, StreamView stream);
+template <typename T>
+void swiglu_backward(const SwigluBackward<T>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void swiglu_forward(const SwigluForward<T>& args, StreamView stream);
+template <typename T>
+void swiglu_backward(const SwigluBackward<T>& args, StreamView stream);
+}  // namespace on_simt
 
 namespace {
 
@@ -31,7 +43,8 @@ void swiglu_forward(const SwigluForward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch("swiglu_forward", args, stream, swiglu_forward_reference<T>);
     else
-        dispatch("swiglu_forward", args, stream, on_cpu::swiglu_forward<T>);
+        dispatch("swiglu_forward", args, stream, on_cpu::swiglu_forward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::swiglu_forward<T>), on_simt::swiglu_forward<T>);
 }
 
 template <typename T>
@@ -47,7 +60,8 @@ void swiglu_backward(const SwigluBackward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch("swiglu_backward", args, stream, swiglu_backward_reference<T>);
     else
-        dispatch("swiglu_backward", args, stream, on_cpu::swiglu_backward<T>);
+        dispatch("swiglu_backward", args, stream, on_cpu::swiglu_backward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::swiglu_backward<T>), on_simt::swiglu_backward<T>);
 }
 
 template void swiglu_forward(const SwigluForward<float>&, StreamView);

@@ -34,14 +34,13 @@
 #include "kernels/core/check.h"
 #include "kernels/core/launch.h"
 #include "kernels/core/warp.cuh"
+#include "kernels/normalization/row_sums.cuh"
 
 namespace FETTLE_DEVICE {  // on_cuda or on_simt: this file is compiled for both
 namespace {
 
 constexpr int kRowsPerBlock = 8;  // one warp each: 256 threads
-constexpr int kColumnsPerBlock = 256;
-constexpr int kSharedBytes = 64 * 1024;  // three blocks on an SM of sm_90, two of sm_80
-constexpr int kMaxChannels = 20 * 1024;  // one warp's sums are then 160 KiB, what sm_80 has
+constexpr int kMaxChannels = kMaxSumWidth / 2;
 
 template <typename T>
 __global__ void layernorm_forward_warp_per_row(LayerNormForward<T> args) {
@@ -115,24 +114,14 @@ __device__ void backward_row(const LayerNormBackward<T>& args, int64_t row, floa
 
 template <typename T>
 __global__ void layernorm_backward_warp_per_row(LayerNormBackward<T> args) {
-    FETTLE_DYNAMIC_SHARED(float, sums);  // [warps, 2, C]
-    const int width = 2 * args.channels;
+    FETTLE_DYNAMIC_SHARED(float, sums);                         // [warps, 2, C]
+    float* own_sums = begin_row_sums(sums, 2 * args.channels);  // [2, C]
     const int warps = blockDim.x / kWarpSize;
-    for (int i = threadIdx.x; i < warps * width; i += blockDim.x) sums[i] = 0.0f;
-    __syncthreads();
-
-    const int warp = threadIdx.x / kWarpSize;
+    const int64_t begin = args.rows * blockIdx.x / gridDim.x;
     const int64_t end = args.rows * (blockIdx.x + 1) / gridDim.x;
-    for (int64_t row = args.rows * blockIdx.x / gridDim.x + warp; row < end; row += warps)
-        backward_row(args, row, sums + warp * width);
-    __syncthreads();
-
-    float* partial = static_cast<float*>(args.scratch) + int64_t{blockIdx.x} * width;  // [2, C]
-    for (int i = threadIdx.x; i < width; i += blockDim.x) {
-        float sum = sums[i];
-        for (int w = 1; w < warps; ++w) sum += sums[w * width + i];
-        partial[i] = sum;
-    }
+    for (int64_t row = begin + threadIdx.x / kWarpSize; row < end; row += warps)
+        backward_row(args, row, own_sums);
+    end_row_sums(args.scratch, sums, 2 * args.channels);
 }
 
 template <typename T>
@@ -140,9 +129,7 @@ __global__ void layernorm_backward_sum_runs(LayerNormBackward<T> args, int runs)
     const int width = 2 * args.channels;
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= width) return;
-    const float* partial = static_cast<const float*>(args.scratch);  // [runs, 2, C]
-    float sum = 0.0f;
-    for (int run = 0; run < runs; ++run) sum += partial[int64_t{run} * width + i];
+    const float sum = sum_of_runs(args.scratch, runs, width, i);
     if (i < args.channels) {
         args.grad_weight[i] += sum;
     } else {
@@ -163,21 +150,10 @@ template <typename T>
 void layernorm_backward(const LayerNormBackward<T>& args, StreamView stream) {
     ENSURE(args.channels <= kMaxChannels, "layernorm_backward: {} channels, expected at most {}",
            args.channels, kMaxChannels);
-    const int bytes_per_warp = 2 * args.channels * static_cast<int>(sizeof(float));
-    int warps = kRowsPerBlock;
-    while (warps > 1 && warps * bytes_per_warp > kSharedBytes) warps /= 2;
     const int runs = layernorm_blocks(args.rows);
-    launch(layernorm_backward_warp_per_row<T>,
-           {.grid = static_cast<unsigned>(runs),
-            .block = static_cast<unsigned>(warps * kWarpSize),
-            .shared_bytes = static_cast<size_t>(warps * bytes_per_warp),
-            .stream = stream},
-           args);
-    launch(layernorm_backward_sum_runs<T>,
-           {.grid = static_cast<unsigned>(ceil_div(2 * args.channels, kColumnsPerBlock)),
-            .block = kColumnsPerBlock,
-            .stream = stream},
-           args, runs);
+    const int width = 2 * args.channels;
+    launch(layernorm_backward_warp_per_row<T>, row_sums_shape(runs, width, stream), args);
+    launch(layernorm_backward_sum_runs<T>, sum_of_runs_shape(width, stream), args, runs);
 }
 
 template void layernorm_forward(const LayerNormForward<float>&, StreamView);

@@ -9,6 +9,18 @@ void rmsnorm_forward(const RmsNormForward<T>& args, StreamView stream);
 template <typename T>
 void rmsnorm_backward(const RmsNormBackward<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void rmsnorm_forward(const RmsNormForward<T>& args, StreamView stream);
+template <typename T>
+void rmsnorm_backward(const RmsNormBackward<T>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void rmsnorm_forward(const RmsNormForward<T>& args, StreamView stream);
+template <typename T>
+void rmsnorm_backward(const RmsNormBackward<T>& args, StreamView stream);
+}  // namespace on_simt
 
 namespace {
 
@@ -48,7 +60,8 @@ void rmsnorm_forward(const RmsNormForward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch(op, full, stream, rmsnorm_forward_reference<T>);
     else
-        dispatch(op, full, stream, on_cpu::rmsnorm_forward<T>);
+        dispatch(op, full, stream, on_cpu::rmsnorm_forward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::rmsnorm_forward<T>), on_simt::rmsnorm_forward<T>);
 }
 
 template <typename T>
@@ -68,7 +81,8 @@ void rmsnorm_backward(const RmsNormBackward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch(op, full, stream, rmsnorm_backward_reference<T>);
     else
-        dispatch(op, full, stream, on_cpu::rmsnorm_backward<T>);
+        dispatch(op, full, stream, on_cpu::rmsnorm_backward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::rmsnorm_backward<T>), on_simt::rmsnorm_backward<T>);
 }
 
 int64_t rmsnorm_backward_scratch_bytes(int channels, int64_t accumulator_bytes) {

@@ -10,6 +10,7 @@
 // Rounding points: as LayerNorm's; x * rstd is not rounded before the product with the weight.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/core/dtype.h"
@@ -33,10 +34,8 @@ struct RmsNormForward {
 
 // With g = grad_out * weight and h = x * rstd:
 //   grad_input = rstd * (g - h * mean_d(g * h)) + grad_residual,   grad_weight += sum grad_out * h
-// Rounding points: grad_input is rounded to T once. The sum over rows goes through kRmsNormBlocks
-// partial sums of consecutive rows, added in order, whatever the number of threads.
-constexpr int kRmsNormBlocks = 64;
-
+// Rounding points: grad_input is rounded to T once. The sum over rows goes through partial sums of
+// rmsnorm_blocks(rows) runs of consecutive rows, added in order, whatever the number of threads.
 template <typename T>
 struct RmsNormBackward {
     T* grad_input = nullptr;                // [N, G, D], row stride input_stride; may be
@@ -55,11 +54,17 @@ struct RmsNormBackward {
     int64_t out_stride = 0;                 // of grad_out; 0: G * D
 };
 
-// Run on the stream's device; allocate nothing. Rows may be 0.
+// Run on the stream's device; allocate nothing. Rows may be 0. On a GPU the forward takes at most
+// 65,535 groups, the backward at most 40,960 channels.
 template <typename T>
 void rmsnorm_forward(const RmsNormForward<T>& args, StreamView stream);
 template <typename T>
 void rmsnorm_backward(const RmsNormBackward<T>& args, StreamView stream);
 
+// How many runs the backward cuts `rows` into: run b of B is rows [rows * b / B, rows * (b+1) / B).
+constexpr int kRmsNormBlocks = 256;
+constexpr int rmsnorm_blocks(int64_t rows) {
+    return static_cast<int>(std::clamp<int64_t>(rows / 8, 1, kRmsNormBlocks));
+}
 // Bytes of RmsNormBackward::scratch for any number of rows and groups.
 int64_t rmsnorm_backward_scratch_bytes(int channels, int64_t accumulator_bytes = 4);

@@ -1,6 +1,6 @@
 // RMSNorm on the cpu device.
 //
-// Threads   forward: pieces of consecutive tokens. Backward: kRmsNormBlocks runs of consecutive
+// Threads   forward: pieces of consecutive tokens. Backward: rmsnorm_blocks(N) runs of consecutive
 //           tokens, each with its own sum for grad_weight; the sums are then added in order. The
 //           compiler vectorises along a group.
 // Traffic   forward reads NGD elements (2NGD with a branch) and writes NGD (2NGD); a group passes
@@ -93,12 +93,13 @@ void rmsnorm_forward(const RmsNormForward<T>& args, StreamView) {
 template <typename T>
 void rmsnorm_backward(const RmsNormBackward<T>& args, StreamView) {
     const int channels = args.channels;
-    auto* partial = static_cast<float*>(args.scratch);  // [kRmsNormBlocks, D]
-    parallel_for(kRmsNormBlocks, 1, [&](int64_t first, int64_t last) {
+    const int runs = rmsnorm_blocks(args.rows);
+    auto* partial = static_cast<float*>(args.scratch);  // [runs, D]
+    parallel_for(runs, 1, [&](int64_t first, int64_t last) {
         std::fill(partial + first * channels, partial + last * channels, 0.0f);
         for (int64_t block = first; block < last; ++block) {
-            const int64_t end = args.rows * (block + 1) / kRmsNormBlocks;
-            for (int64_t n = args.rows * block / kRmsNormBlocks; n < end; ++n) {
+            const int64_t end = args.rows * (block + 1) / runs;
+            for (int64_t n = args.rows * block / runs; n < end; ++n) {
                 for (int64_t g = 0; g < args.groups; ++g) {
                     const int64_t in = n * args.input_stride + g * channels;
                     backward_group<T>(
@@ -115,7 +116,7 @@ void rmsnorm_backward(const RmsNormBackward<T>& args, StreamView) {
             }
         }
     });
-    for (int block = 0; block < kRmsNormBlocks; ++block) {
+    for (int block = 0; block < runs; ++block) {
         const float* sums = partial + int64_t{block} * channels;  // [D]
 #pragma omp simd
         for (int d = 0; d < channels; ++d) args.grad_weight[d] += sums[d];

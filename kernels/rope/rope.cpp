@@ -7,6 +7,14 @@ namespace on_cpu {
 template <typename T>
 void rope(const Rope<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void rope(const Rope<T>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void rope(const Rope<T>& args, StreamView stream);
+}  // namespace on_simt
 
 template <typename T>
 void rope(const Rope<T>& args, StreamView stream) {
@@ -28,7 +36,8 @@ void rope(const Rope<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch("rope", full, stream, rope_reference<T>);
     else
-        dispatch("rope", full, stream, on_cpu::rope<T>);
+        dispatch("rope", full, stream, on_cpu::rope<T>, FETTLE_CUDA_FORM(on_cuda::rope<T>),
+                 on_simt::rope<T>);
 }
 
 template void rope(const Rope<float>&, StreamView);

@@ -29,7 +29,7 @@ std::vector<To> oracle(const std::vector<From>& values) {
 }  // namespace
 
 TEST_CASE("convert: gives the bits of one element at a time, for any count") {
-    for (const int64_t count : {1, 31, 32, 33, 70'001}) {
+    for (const int64_t count : {1, 31, 32, 33, 257, 70'001}) {
         CAPTURE(count);
         const auto doubles = normal<double>(count, 0.0, 1e3, /*seed=*/1);
         const auto floats = normal<float>(count, 0.0, 1e3, /*seed=*/1);
@@ -39,6 +39,19 @@ TEST_CASE("convert: gives the bits of one element at a time, for any count") {
         CHECK(same_bits(run<double>(floats), oracle<double>(floats)));
         CHECK(same_bits(run<float>(doubles), oracle<float>(doubles)));
     }
+}
+
+TEST_CASE("convert: operands may begin anywhere in a buffer") {
+    const auto values = normal<float>(300, 0.0, 1e3, /*seed=*/3);
+    Buffer<float> input(tested_device(), values), back(tested_device(), 304);
+    Buffer<bf16> out(tested_device(), 304);
+    convert(Convert<bf16, float>{.out = out.data() + 3, .input = input.data() + 1, .count = 299},
+            test_stream());
+    convert(Convert<float, bf16>{.out = back.data() + 2, .input = out.data() + 3, .count = 299},
+            test_stream());
+    std::vector<float> expected(304);
+    for (int i = 0; i < 299; ++i) expected[i + 2] = float(bf16(values[i + 1]));
+    CHECK(same_bits(back.to_host(), expected));
 }
 
 TEST_CASE("convert: rounds to bf16 to nearest, ties to even; NaN stays NaN") {

@@ -66,7 +66,7 @@ double agreement(const std::vector<bool>& a, const std::vector<bool>& b) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("dropout: agrees with the reference", T, float, bf16) {
-    for (const int channels : {1, 3, 31, 32, 33, 64, 65, 768}) {
+    for (const int channels : {1, 3, 31, 32, 33, 64, 65, 257, 768, 2052}) {
         for (const double probability : {0.0, 0.1, 0.5, 0.999}) {
             CAPTURE(channels);
             CAPTURE(probability);
@@ -77,6 +77,14 @@ TEST_CASE_TEMPLATE("dropout: agrees with the reference", T, float, bf16) {
             for (size_t i = 0; i < actual.size(); ++i)
                 REQUIRE((float(actual[i]) == 0.0f) == (float(expected[i]) == 0.0f));
         }
+    }
+}
+
+TEST_CASE_TEMPLATE("dropout: gives the bits of the cpu form on every device", T, float, bf16) {
+    const auto cpu = [](const auto& args) { dropout(args, {.device = Device::cpu}); };
+    for (const int channels : {33, 768}) {
+        const Case<T> c(37, channels, 0.3);
+        CHECK(same_bits(drop(c, tested_device(), run), drop(c, Device::cpu, cpu)));
     }
 }
 

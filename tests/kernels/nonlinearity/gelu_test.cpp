@@ -8,7 +8,7 @@
 
 namespace {
 
-constexpr int64_t kCounts[] = {1, 31, 32, 33, 1000, 20011};
+constexpr int64_t kCounts[] = {1, 31, 32, 33, 257, 1000, 20011};
 
 // A result of order 1 carries a few float roundings of factors of order 1 to 10; a bf16 one the
 // final rounding, half a unit, which a float error just before it can make a whole one.
@@ -65,6 +65,27 @@ TEST_CASE_TEMPLATE("gelu: the output may overwrite what the contract allows", T,
                     forward(input, tested_device(), run_forward, /*in_place=*/true)));
     CHECK(same_bits(backward(input, grad, tested_device(), run_backward),
                     backward(input, grad, tested_device(), run_backward, /*in_place=*/true)));
+}
+
+TEST_CASE_TEMPLATE("gelu: operands may begin anywhere in a buffer, each elsewhere", T, float,
+                   bf16) {
+    const auto input = normal<T>(301, 0.0, 3.0, /*seed=*/1);
+    const auto grad = normal<T>(303, 0.0, 1.0, /*seed=*/2);
+    const auto run = [&](Device device, auto op_forward, auto op_backward) {
+        Buffer<T> x(device, input), g(device, grad), out(device, 305), slope(device, 304);
+        op_forward(GeluForward<T>{.out = out.data() + 5, .input = x.data() + 1, .count = 300});
+        op_backward(GeluBackward<T>{.grad_input = slope.data() + 2,
+                                    .grad_out = g.data() + 3,
+                                    .input = x.data() + 1,
+                                    .count = 300});
+        return std::pair(out.to_host(), slope.to_host());
+    };
+    const auto actual = run(tested_device(), run_forward, run_backward);
+    const auto expected = run(Device::cpu, oracle_forward, oracle_backward);
+    CHECK(max_relative_error(actual.first, expected.first) <= kTolerance<T>);
+    CHECK(max_relative_error(actual.second, expected.second) <= kTolerance<T>);
+    for (int i = 0; i < 5; ++i) CHECK(float(actual.first[i]) == 0.0f);
+    for (const int i : {0, 1, 302, 303}) CHECK(float(actual.second[i]) == 0.0f);
 }
 
 TEST_CASE("gelu: far from zero it is 0 or x, its derivative 0 or 1") {

@@ -12,7 +12,8 @@ struct Shape {
     int64_t rows;
     int channels;
 };
-constexpr Shape kShapes[] = {{1, 1}, {3, 31}, {8, 32}, {9, 33}, {5, 1536}, {300, 65}};
+constexpr Shape kShapes[] = {{1, 1},   {3, 31},   {8, 32},   {9, 33},
+                             {2, 257}, {5, 1536}, {3, 8200}, {300, 65}};
 
 // Results are products of three or four factors, each within a few float roundings; in bf16 a float
 // error just before the final rounding can make it a whole unit.
@@ -73,11 +74,12 @@ TEST_CASE_TEMPLATE("swiglu: agrees with the reference", T, float, bf16) {
 
 TEST_CASE_TEMPLATE("swiglu_backward: the gradient may overwrite the gates and ups", T, float,
                    bf16) {
-    const Shape shape{9, 33};
-    const Inputs<T> in(shape);
-    CHECK(same_bits(backward(in.gate_up, in.grad_out, shape, tested_device(), run_backward),
-                    backward(in.gate_up, in.grad_out, shape, tested_device(), run_backward,
-                             /*in_place=*/true)));
+    for (const Shape shape : {Shape{9, 33}, Shape{3, 1536}}) {
+        const Inputs<T> in(shape);
+        CHECK(same_bits(backward(in.gate_up, in.grad_out, shape, tested_device(), run_backward),
+                        backward(in.gate_up, in.grad_out, shape, tested_device(), run_backward,
+                                 /*in_place=*/true)));
+    }
 }
 
 TEST_CASE("swiglu: gates far from zero are closed or open, with slopes 0 and 1") {

@@ -19,9 +19,10 @@ struct Shape {
     int64_t outs() const { return rows * (out_stride ? out_stride : groups * channels); }
 };
 // The last two are a head's norm inside rows of q, k and v.
-constexpr Shape kShapes[] = {{1, 1, 1, 0, 0},    {3, 1, 31, 0, 0},     {9, 1, 33, 0, 0},
-                             {4, 1, 768, 0, 0},  {2100, 1, 64, 0, 0},  {70, 3, 5, 0, 0},
-                             {9, 4, 32, 200, 0}, {65, 2, 64, 131, 140}};
+constexpr Shape kShapes[] = {{1, 1, 1, 0, 0},     {3, 1, 31, 0, 0},     {9, 1, 33, 0, 0},
+                             {5, 1, 257, 0, 0},   {4, 1, 768, 0, 0},    {3, 1, 8200, 0, 0},
+                             {2100, 1, 64, 0, 0}, {70, 3, 5, 0, 0},     {31, 16, 64, 0, 0},
+                             {9, 4, 32, 200, 0},  {65, 2, 64, 131, 140}};
 
 // A float result differs from the double oracle by its sums of up to 768 terms; a bf16 one by the
 // final rounding, half a unit, which a float error just before it can make a whole one.
@@ -215,6 +216,27 @@ TEST_CASE_TEMPLATE("rmsnorm: the number of threads changes no bit", T, float, bf
     CHECK(same_bits(one.first.out, two.first.out));
     CHECK(same_bits(one.second.grad_input, two.second.grad_input));
     CHECK(same_bits(one.second.grad_weight, two.second.grad_weight));
+}
+
+TEST_CASE("rmsnorm: on a GPU, more groups than a grid or channels than shared memory are errors") {
+    const auto forward_of = [](int groups) {
+        forward(Case<float>({1, groups, 1, 0, 0}, /*residual=*/false), tested_device(),
+                run_forward);
+    };
+    const auto backward_of = [](int channels) {
+        backward(Case<float>({1, 1, channels, 0, 0}, /*residual=*/false), tested_device(),
+                 run_backward);
+    };
+    CHECK_NOTHROW(backward_of(40'960));
+    if (tested_device() == Device::cpu) {
+        CHECK_NOTHROW(forward_of(65'536));
+        CHECK_NOTHROW(backward_of(40'961));
+    } else {
+        CHECK_THROWS_WITH_AS(forward_of(65'536),
+                             "rmsnorm_forward: 65536 groups, expected at most 65535", Error);
+        CHECK_THROWS_WITH_AS(backward_of(40'961),
+                             "rmsnorm_backward: 40961 channels, expected at most 40960", Error);
+    }
 }
 
 TEST_CASE("rmsnorm: no rows is a no-op; wrong shapes and missing tensors are errors") {

@@ -9,6 +9,14 @@ void matmul(const Matmul<T, Out>&, StreamView);
 template <typename T>
 void bias_gradient(const BiasGradient<T>&, StreamView);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T, typename Out>
+void matmul(const Matmul<T, Out>&, StreamView);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T, typename Out>
+void matmul(const Matmul<T, Out>&, StreamView);
+}  // namespace on_simt
 
 template <typename T, typename Out>
 void matmul(const Matmul<T, Out>& args, StreamView stream) {
@@ -22,7 +30,8 @@ void matmul(const Matmul<T, Out>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch("matmul", args, stream, matmul_reference<T, Out>);
     else
-        dispatch("matmul", args, stream, on_cpu::matmul<T, Out>);
+        dispatch("matmul", args, stream, on_cpu::matmul<T, Out>,
+                 FETTLE_CUDA_FORM((on_cuda::matmul<T, Out>)), on_simt::matmul<T, Out>);
 }
 
 template <typename T>

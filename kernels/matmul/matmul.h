@@ -32,6 +32,15 @@ struct Matmul {
     int64_t ldc = 0;
 };
 
+// The same product with every stride given.
+template <typename T, typename Out>
+Matmul<T, Out> with_strides(Matmul<T, Out> args) {
+    if (!args.lda) args.lda = args.transpose_a ? args.m : args.k;
+    if (!args.ldb) args.ldb = args.transpose_b ? args.k : args.n;
+    if (!args.ldc) args.ldc = args.n;
+    return args;
+}
+
 // grad_bias[n] += sum_m grad_out[m,n], over 32 partial sums of consecutive rows added in order.
 template <typename T>
 struct BiasGradient {

@@ -29,14 +29,6 @@ namespace {
 constexpr int64_t kTileElements = int64_t{1} << 21;
 constexpr int64_t kTileDepth = 4096;
 
-template <typename T, typename Out>
-Matmul<T, Out> with_strides(Matmul<T, Out> args) {
-    if (!args.lda) args.lda = args.transpose_a ? args.m : args.k;
-    if (!args.ldb) args.ldb = args.transpose_b ? args.k : args.n;
-    if (!args.ldc) args.ldc = args.n;
-    return args;
-}
-
 void sgemm(const Matmul<float>& args, float beta) {
     const dnnl_status_t status =
         dnnl_sgemm(args.transpose_a ? 'T' : 'N', args.transpose_b ? 'T' : 'N', args.m, args.n,

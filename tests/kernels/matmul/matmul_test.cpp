@@ -131,6 +131,14 @@ TEST_CASE_TEMPLATE("matmul: what is larger than a tile agrees with the reference
             check(Case<bf16, Out>{shape, /*transpose_a=*/plus == Plus::out, true, plus});
 }
 
+// The kernels cut the output into tiles of 64 x 64, or of 128 x 128 from 256 of those on.
+TEST_CASE_TEMPLATE("matmul: an output of many tiles agrees with the reference", T, float, bf16) {
+    for (const Shape shape : {Shape{130, 16401, 17}, {129, 191, 768}})
+        for (const bool transpose_a : {false, true})
+            for (const Plus plus : {Plus::bias, Plus::out})
+                check(Case<T, T>{shape, transpose_a, /*transpose_b=*/plus == Plus::bias, plus});
+}
+
 // bf16 products are exact in float; a bf16 accumulator would stop growing at 256.
 TEST_CASE("matmul: bf16 operands are summed in float") {
     const int64_t k = 4096;

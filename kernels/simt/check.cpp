@@ -1,8 +1,8 @@
 // Every two bytes that kernels share have a shadow: who wrote them last, who read them since. Two
 // accesses of which one is a write must be ordered: a thread's own, or by a barrier that both
 // passed. Each thread has a clock that barriers advance, and knows up to which clock it has seen
-// each other thread (vector clocks; FastTrack, Flanagan and Freund, PLDI 2009). Blocks of a grid are
-// never ordered.
+// each other thread (vector clocks; FastTrack, Flanagan and Freund, PLDI 2009). Blocks of a grid
+// are never ordered.
 //
 // Of several blocks that read a cell only the last two are remembered, and of several threads that
 // read a cell of global memory only the last: a write that races with an earlier reader alone is
@@ -47,7 +47,6 @@ struct Cell {
     Stamp write, update, read;    // the last ones; an update is an atomic
     uint32_t earlier_reader = 0;  // another block that read before read.block did
     uint32_t readers = 0;         // index + 1 into the block's reader lists; 0: only `read`
-    bool is_buffer = false;
 };
 struct BufferName {
     size_t bytes;
@@ -61,6 +60,7 @@ struct Readers {
 char* heap = nullptr;
 char* heap_end_of_use = nullptr;
 Cell* heap_cells = nullptr;
+bool* heap_is_buffer = nullptr;             // of each cell
 std::map<const char*, BufferName> buffers;  // by first byte
 
 std::vector<Cell> shared_cells;  // of dynamic shared memory, from its end down
@@ -253,7 +253,7 @@ void note_write(Cell& cell, const Access& by) {
 }
 
 bool is_inside_buffer(const Cell& cell, const char* address, const Access& by) {
-    if (!by.is_shared) return cell.is_buffer;
+    if (!by.is_shared) return heap_is_buffer[&cell - heap_cells];
     return !within(address, shared_begin(), shared_cells.size() * kCellBytes) ||
            within(address, dynamic_shared(), block->grid.shared_bytes);
 }
@@ -300,14 +300,21 @@ void reserve_heap() {
     heap = heap_end_of_use = static_cast<char*>(map(kHeapBytes, PROT_NONE));
     heap_cells =
         static_cast<Cell*>(map(kHeapBytes / kCellBytes * sizeof(Cell), PROT_READ | PROT_WRITE));
+    heap_is_buffer = static_cast<bool*>(map(kHeapBytes / kCellBytes, PROT_READ | PROT_WRITE));
 }
 
-void mark(const void* start, size_t bytes, bool is_buffer) {
+// The buffer's cells: [first, end).
+std::pair<size_t, size_t> cells_of(const void* start, size_t bytes) {
     const auto first = static_cast<size_t>(static_cast<const char*>(start) - heap) / kCellBytes;
-    for (size_t i = 0; i < (bytes + kCellBytes - 1) / kCellBytes; ++i) {
-        heap_cells[first + i] = {};
-        heap_cells[first + i].is_buffer = is_buffer;
-    }
+    return {first, first + (bytes + kCellBytes - 1) / kCellBytes};
+}
+
+// Gives the memory of whole pages back. Their addresses are never used again.
+void forget(Cell* begin, Cell* end) {
+    constexpr uintptr_t kPage = 4096;
+    const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + kPage - 1) / kPage * kPage;
+    const uintptr_t last = reinterpret_cast<uintptr_t>(end) / kPage * kPage;
+    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 }  // namespace
@@ -386,14 +393,17 @@ void* reserve(size_t bytes) {
 }
 
 void add_buffer(const void* start, size_t bytes, const char* name) {
-    mark(start, bytes, /*is_buffer=*/true);
+    const auto [first, end] = cells_of(start, bytes);
+    std::fill(heap_is_buffer + first, heap_is_buffer + end, true);
     buffers[static_cast<const char*>(start)] = {bytes, name};
 }
 
 void remove_buffer(const void* start) {
     const auto found = buffers.find(static_cast<const char*>(start));
     if (found == buffers.end()) return;
-    mark(start, found->second.bytes, /*is_buffer=*/false);
+    const auto [first, end] = cells_of(start, found->second.bytes);
+    std::fill(heap_is_buffer + first, heap_is_buffer + end, false);
+    forget(heap_cells + first, heap_cells + end);
     buffers.erase(found);
 }
 

@@ -1,7 +1,7 @@
 // What a check build (make CONFIG=check) asks of the emulator. There, the compiler calls
 // check_hooks.cpp before every load and store of a .cu file, and check.cpp decides whether the
-// access was allowed: within a buffer, of initialised shared memory, ordered with what other threads
-// did to the same bytes. Elsewhere all of this is empty.
+// access was allowed: within a buffer, of initialised shared memory, ordered with what other
+// threads did to the same bytes. Elsewhere all of this is empty.
 #pragma once
 
 #include <cstddef>

@@ -11,7 +11,6 @@ template <int n, typename T>
 __global__ void copy_run(T* to, const T* from, int64_t count) {
     const int64_t first = on_simt::pack_of_thread() * n;
     const int64_t left = count - first;
-    if (left <= 0) return;
     on_simt::store_pack(to + first, on_simt::load_pack<n>(from + first, left), left);
 }
 

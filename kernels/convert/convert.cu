@@ -25,8 +25,7 @@ template <typename To, typename From>
 __global__ void convert_thread_per_pack(Convert<To, From> args) {
     constexpr int n = kElements<To, From>;
     const int64_t first = pack_of_thread() * n;
-    const int64_t left = args.count - first;
-    if (left <= 0) return;
+    const int64_t left = args.count - first;  // at most 0 beyond the end
     const auto input = load_pack<n>(args.input + first, left);
     Pack<To, n> out;
     for (int i = 0; i < n; ++i) out.values[i] = static_cast<To>(input.values[i]);

@@ -28,7 +28,7 @@ __device__ inline bool is_whole_pack(const T* address, int64_t left) {
     return left >= n && reinterpret_cast<uintptr_t>(address) % alignof(Pack<T, n>) == 0;
 }
 
-// The n elements at `from`, of which only `left` exist: those beyond are zeros, and not read.
+// The n elements at `from`, of which only `left` (if any) exist: those beyond are zeros, not read.
 template <int n, typename T>
 __device__ inline Pack<T, n> load_pack(const T* from, int64_t left) {
     if (is_whole_pack<n>(from, left)) return *reinterpret_cast<const Pack<T, n>*>(from);
@@ -37,7 +37,7 @@ __device__ inline Pack<T, n> load_pack(const T* from, int64_t left) {
     return pack;
 }
 
-// Writes the first `left` of the pack's elements.
+// Writes the first `left` of the pack's elements, if any.
 template <int n, typename T>
 __device__ inline void store_pack(T* to, const Pack<T, n>& pack, int64_t left) {
     if (is_whole_pack<n>(to, left)) {

@@ -42,8 +42,7 @@ template <typename T>
 __global__ void gelu_forward_thread_per_pack(GeluForward<T> args) {
     constexpr int n = kPackSize<T>;
     const int64_t first = pack_of_thread() * n;
-    const int64_t left = args.count - first;
-    if (left <= 0) return;
+    const int64_t left = args.count - first;  // at most 0 beyond the end
     auto pack = load_pack<n>(args.input + first, left);
     for (T& value : pack.values) value = T(gelu(float(value)));
     store_pack(args.out + first, pack, left);
@@ -53,8 +52,7 @@ template <typename T>
 __global__ void gelu_backward_thread_per_pack(GeluBackward<T> args) {
     constexpr int n = kPackSize<T>;
     const int64_t first = pack_of_thread() * n;
-    const int64_t left = args.count - first;
-    if (left <= 0) return;
+    const int64_t left = args.count - first;  // at most 0 beyond the end
     const auto input = load_pack<n>(args.input + first, left);
     auto grad = load_pack<n>(args.grad_out + first, left);
     for (int i = 0; i < n; ++i)

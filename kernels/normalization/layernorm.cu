@@ -70,7 +70,8 @@ __global__ void layernorm_forward_warp_per_row(LayerNormForward<T> args) {
     }
     const float rstd = rsqrtf(warp_sum(sum_sq) / args.channels + float(args.epsilon));
 
-    T* __restrict__ out = args.out + row * args.channels;  // [C]
+    // Not __restrict__: nvcc would take the input, which residual_out may be, for read-only memory.
+    T* out = args.out + row * args.channels;  // [C]
     for (int c = lane; c < args.channels; c += kWarpSize)
         out[c] = T((float(x[c]) - mean) * rstd * float(args.weight[c]) + float(args.bias[c]));
 

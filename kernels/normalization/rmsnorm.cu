@@ -65,7 +65,8 @@ __global__ void rmsnorm_forward_warp_per_group(RmsNormForward<T> args) {
     }
     const float rstd = rsqrtf(warp_sum(sum) / args.channels + float(args.epsilon));
 
-    T* __restrict__ out = args.out + row * args.out_stride + group * args.channels;  // [D]
+    // Not __restrict__: nvcc would take the input, which residual_out may be, for read-only memory.
+    T* out = args.out + row * args.out_stride + group * args.channels;  // [D]
     for (int d = lane; d < args.channels; d += kWarpSize)
         out[d] = T(float(x[d]) * rstd * float(args.weight[d]));
 

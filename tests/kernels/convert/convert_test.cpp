@@ -43,14 +43,19 @@ TEST_CASE("convert: gives the bits of one element at a time, for any count") {
 
 TEST_CASE("convert: operands may begin anywhere in a buffer") {
     const auto values = normal<float>(300, 0.0, 1e3, /*seed=*/3);
-    Buffer<float> input(tested_device(), values), back(tested_device(), 304);
-    Buffer<bf16> out(tested_device(), 304);
+    Buffer<float> input(tested_device(), values), back(tested_device(), std::vector(304, 7.0f));
+    Buffer<bf16> out(tested_device(), std::vector(305, bf16(7.0f)));
     convert(Convert<bf16, float>{.out = out.data() + 3, .input = input.data() + 1, .count = 299},
             test_stream());
     convert(Convert<float, bf16>{.out = back.data() + 2, .input = out.data() + 3, .count = 299},
             test_stream());
-    std::vector<float> expected(304);
-    for (int i = 0; i < 299; ++i) expected[i + 2] = float(bf16(values[i + 1]));
+    std::vector<float> expected(304, 7.0f);
+    std::vector<bf16> expected_out(305, bf16(7.0f));
+    for (int i = 0; i < 299; ++i) {
+        expected_out[i + 3] = bf16(values[i + 1]);
+        expected[i + 2] = float(expected_out[i + 3]);
+    }
+    CHECK(same_bits(out.to_host(), expected_out));
     CHECK(same_bits(back.to_host(), expected));
 }
 

@@ -11,7 +11,6 @@ template <int n, typename T>
 __global__ void copy_run(T* to, const T* from, int64_t count) {
     const int64_t first = on_simt::pack_of_thread() * n;
     const int64_t left = count - first;
-    if (left <= 0) return;
     on_simt::store_pack(to + first, on_simt::load_pack<n>(from + first, left), left);
 }
 
@@ -44,10 +43,25 @@ TEST_CASE_TEMPLATE("packs: a run is moved whole, wherever it begins and ends", T
                    double) {
     for (const int64_t from_offset : {0, 1, 4, 8})
         for (const int64_t to_offset : {0, 3, 8})
-            for (const int64_t count : {1, 7, 8, 31, 33, 257}) {
+            for (const int64_t count : {1, 7, 8, 31, 33, 257, 2100}) {
                 check_copy<on_simt::kPackSize<T>, T>(from_offset, to_offset, count);
                 check_copy<2 * on_simt::kPackSize<T>, T>(from_offset, to_offset, count);
             }
+}
+
+// A GPU faults where an address is not a multiple of the access; the CPU that emulates it does not.
+TEST_CASE("packs: one access only where the address is a multiple of it and all elements exist") {
+    alignas(16) const float floats[16] = {};
+    alignas(16) const bf16 halves[16] = {};
+    for (int i = 0; i < 16; ++i) {
+        CAPTURE(i);
+        CHECK(on_simt::is_whole_pack<4>(floats + i, 4) == (i % 4 == 0));
+        CHECK(on_simt::is_whole_pack<8>(floats + i, 8) == (i % 4 == 0));  // two accesses
+        CHECK(on_simt::is_whole_pack<2>(floats + i, 2) == (i % 2 == 0));
+        CHECK(on_simt::is_whole_pack<8>(halves + i, 8) == (i % 8 == 0));
+        CHECK(on_simt::is_whole_pack<4>(halves + i, 9) == (i % 4 == 0));
+        CHECK_FALSE(on_simt::is_whole_pack<4>(floats + i, 3));
+    }
 }
 
 TEST_CASE("packs: beyond the end there are zeros") {

@@ -119,7 +119,7 @@ AtomicFolder::AtomicFolder(std::filesystem::path final_path)
         std::filesystem::remove_all(entry.path(), error);  // of a process that was killed
 }
 
-// Holds off a second writer, which may also have removed or renamed the folder before it was locked.
+// Holds off a second writer, which may also have removed or renamed the folder before the lock.
 void AtomicFolder::lock() {
     folder_ = open(partial_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder_ < 0) fail(final_, "cannot be created");

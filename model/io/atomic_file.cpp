@@ -121,7 +121,7 @@ AtomicFolder::AtomicFolder(std::filesystem::path final_path)
 
 // Holds off a second writer, which may also have removed or renamed the folder before the lock.
 void AtomicFolder::lock() {
-    folder_ = open(partial_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    folder_ = open(partial_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder_ < 0) fail(final_, "cannot be created");
     struct stat mine, named;
     const bool busy = flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;

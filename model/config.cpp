@@ -47,7 +47,11 @@ void read_token_ids(const JsonObject& json, ModelConfig& config) {
         return ids.empty() ? std::nullopt : std::optional(ids[0]);
     };
     config.bos_id = id_of("bos_token_id");
-    config.pad_id = id_of("pad_token_id");
+    // GPT-2's class makes no use of its padding: some models name one that was never embedded.
+    const std::vector<int64_t> padding = json.integers("pad_token_id");
+    const bool unused =
+        config.model_type == "gpt2" && padding.size() == 1 && padding[0] >= config.vocab_size;
+    if (!unused) config.pad_id = id_of("pad_token_id");
     config.eos_ids = ids_of("eos_token_id");
 }
 
@@ -202,6 +206,7 @@ void check_together(const JsonObject& json, const ModelConfig& config) {
 }  // namespace
 
 ModelConfig read_config(const std::filesystem::path& config_json) {
+    refuse_special_file(config_json);
     return config_from_json(read_text_file(config_json, int64_t{16} << 20), config_json.string());
 }
 

@@ -112,14 +112,30 @@ AtomicFolder::AtomicFolder(std::filesystem::path final_path)
         std::filesystem::exists(final_) && !(std::filesystem::is_directory(final_) &&
                                              std::filesystem::is_empty(final_, error) && !error);
     ENSURE_INPUT(!taken, final_.string(), "exists, expected no such folder or an empty one");
-    std::filesystem::remove_all(partial_, error);  // of a process that was killed
     std::filesystem::create_directories(partial_, error);
     ENSURE_INPUT(!error, final_.string(), "cannot be created: {}", error.message());
+    lock();
+    for (const auto& entry : std::filesystem::directory_iterator(partial_, error))
+        std::filesystem::remove_all(entry.path(), error);  // of a process that was killed
+}
+
+// Holds off a second writer, which may also have removed or renamed the folder before the lock.
+void AtomicFolder::lock() {
+    folder_ = open(partial_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder_ < 0) fail(final_, "cannot be created");
+    struct stat mine, named;
+    const bool busy = flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    const bool same = fstat(folder_, &mine) == 0 && stat(partial_.c_str(), &named) == 0 &&
+                      mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+    if (!busy && same) return;
+    close(folder_);  // not removed: it is another process's
+    throw InputError(final_.string() + ": another process is writing it");
 }
 
 AtomicFolder::~AtomicFolder() {
     std::error_code ignored;  // a destructor has nobody to tell
     if (!committed_) std::filesystem::remove_all(partial_, ignored);
+    close(folder_);
 }
 
 void AtomicFolder::commit() {

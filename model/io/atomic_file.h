@@ -49,6 +49,9 @@ public:
     void commit();
 
 private:
+    void lock();
+
     std::filesystem::path final_, partial_;
+    int folder_ = -1;  // partial_, locked
     bool committed_ = false;
 };

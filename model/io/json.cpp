@@ -110,6 +110,11 @@ Json parse(std::string_view text, const std::string& source, JsonLimits limits) 
 
 }  // namespace
 
+void refuse_special_file(const std::filesystem::path& path) {
+    std::error_code unknown;  // opening it says why
+    ENSURE_INPUT(!std::filesystem::is_other(path, unknown), path.string(), "is not a regular file");
+}
+
 std::string read_text_file(const std::filesystem::path& path, int64_t max_bytes) {
     std::error_code ignored;  // of a loop of links, for one: opening it says so
     ENSURE_INPUT(!std::filesystem::is_directory(path, ignored), path.string(),
@@ -138,6 +143,7 @@ nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::stri
 }
 
 nlohmann::json read_json_file(const std::filesystem::path& path, JsonLimits limits) {
+    refuse_special_file(path);
     return parse_json(read_text_file(path, limits.max_bytes), path.string(), limits);
 }
 

@@ -15,6 +15,9 @@ struct JsonLimits {
     bool allow_repeated_keys = false;
 };
 
+// Refuses what is there and no file: a pipe may block, a device may never end.
+void refuse_special_file(const std::filesystem::path& path);
+
 // The whole file; an InputError if it cannot be read or is larger than max_bytes.
 std::string read_text_file(const std::filesystem::path& path,
                            int64_t max_bytes = JsonLimits{}.max_bytes);

@@ -1,6 +1,7 @@
 #include "model/io/text_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,8 +12,13 @@
 
 TextFile::TextFile(const std::filesystem::path& path) : name_(path.string()) {
     ENSURE_INPUT(!std::filesystem::is_directory(path), name_, "found a folder, expected a file");
-    file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    ENSURE_INPUT(file_ >= 0, name_, "cannot be opened: {}", std::strerror(errno));
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe may block
+    ENSURE_INPUT(file >= 0, name_, "cannot be opened: {}", std::strerror(errno));
+    struct stat status {};
+    const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+    if (!regular) close(file);
+    ENSURE_INPUT(regular, name_, "is not a regular file");
+    file_ = file;
     posix_fadvise(file_, 0, 0, POSIX_FADV_SEQUENTIAL);
 }
 

@@ -191,6 +191,7 @@ private:
     }
 
     void read_json_list(const fs::path& path) {
+        refuse_special_file(path);
         std::error_code unknown;
         const auto bytes = fs::file_size(path, unknown);
         ENSURE_INPUT(unknown || bytes <= static_cast<uint64_t>(kMaxListBytes), path.string(),

@@ -16,6 +16,11 @@ train "binary data" "binary.txt|zero byte|4" --train_data binary.txt
 printf '\n\n\n' >blank.txt
 bare "data of blank lines" "blank.txt|no row" --model model --train_data blank.txt \
     --text_rows line --output_dir out
+mkfifo pipe.txt pipe.jsonl pipe.json && ln -s /dev/zero zeros.txt
+for file in pipe.txt pipe.jsonl pipe.json zeros.txt; do  # nobody writes to the pipes
+    train "$file, which is no file" "$file|regular" --train_data $file
+done
+eval_with "a pipe" "--suite|pipe.txt|no file" --suite perplexity=pipe.txt
 cp train.txt data.csv
 train "data of another kind" "data.csv|.jsonl" --train_data data.csv
 mkdir nothing

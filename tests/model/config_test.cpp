@@ -132,6 +132,16 @@ TEST_CASE("config_from_json: end-of-text may be one id, several, or none") {
     CHECK(contains(complaint(with(llama_json(), "bos_token_id", {3, 4})), "expected one token id"));
 }
 
+TEST_CASE("config_from_json: a padding token that GPT-2 never embedded is kept and not used") {
+    const json gpt2 = with(gpt2_json(), "pad_token_id", 50'257);
+    CHECK(complaint(gpt2) == "");
+    CHECK(read(gpt2).pad_id == std::nullopt);
+    const json written = json::parse(config_to_json(read(gpt2), TensorType::f32));
+    CHECK(written["pad_token_id"] == 50'257);
+    for (const json& id : {json(-2), json("x"), json({3, 50'257})})
+        CHECK(contains(complaint(with(gpt2_json(), "pad_token_id", id)), "pad_token_id: found"));
+}
+
 TEST_CASE("config_from_json: linear scaling under either name of its type") {
     for (const char* key : {"type", "rope_type"}) {
         const json scaling = {{key, "linear"}, {"factor", 2.0}};

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <vector>
 
+#include "kernels/core/check.h"
 #include "tests/support/doctest.h"
 #include "tests/support/temporary_folder.h"
 
@@ -140,4 +141,14 @@ TEST_CASE("AtomicFolder: a folder that holds something, or a file, is refused an
     CHECK(contains(input_error([&] { AtomicFolder(folder / "out"); }), "out: exists, expected"));
     CHECK(contains(input_error([&] { AtomicFolder(folder / "file"); }), "file: exists, expected"));
     CHECK(get(folder / "out/mine") == "x");
+}
+
+TEST_CASE("atomic folder: a second writer is refused and leaves the first one's files alone") {
+    const TemporaryFolder folder;
+    AtomicFolder first(folder / "out");
+    put(first.path() / "a", "whole");
+    CHECK_THROWS_AS(AtomicFolder(folder / "out"), InputError);
+    CHECK(std::filesystem::exists(first.path() / "a"));
+    first.commit();
+    CHECK(std::filesystem::exists(folder / "out" / "a"));
 }

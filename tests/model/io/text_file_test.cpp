@@ -2,6 +2,8 @@
 
 #include "model/io/text_file.h"
 
+#include <sys/stat.h>
+
 #include "tests/support/doctest.h"
 #include "tests/support/temporary_folder.h"
 
@@ -71,4 +73,8 @@ TEST_CASE("text file: what is no text is refused by name") {
     CHECK(says("binary") == ": holds a zero byte at 7, expected text");
     CHECK(says("missing") == ": cannot be opened: No such file or directory");
     CHECK(says(".") == ": found a folder, expected a file");
+    REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    std::filesystem::create_symlink("/dev/zero", folder / "zeros");
+    CHECK(says("pipe") == ": is not a regular file");
+    CHECK(says("zeros") == ": is not a regular file");
 }

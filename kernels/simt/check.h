@@ -26,7 +26,8 @@ void begin_block();
 void order_block();
 void order_lanes(int warp, uint32_t mask);
 
-// Device memory: a place for `bytes` of whole pages; which part of it is a buffer, and is not.
+// Device memory: a place for `bytes` of whole pages, null if all 16 GiB were given out once; which
+// part of it is a buffer, and is not.
 void* reserve(size_t bytes);
 void add_buffer(const void* start, size_t bytes, const char* name);
 void remove_buffer(const void* start);

@@ -36,6 +36,7 @@ void* allocate(int64_t bytes, const char* what) {
     const auto total = static_cast<size_t>(pages + 2 * kPage);
 #if defined(FETTLE_CHECK)
     void* const where = check::reserve(total);
+    ENSURE(where != nullptr, "{}: no memory for {} bytes on simt", what, bytes);
     constexpr int kFixed = MAP_FIXED;
 #else
     void* const where = nullptr;

@@ -9,8 +9,8 @@
 
 namespace {
 
-constexpr size_t kMaxUncutBytes = size_t{1} << 30;
-constexpr size_t kPartsOfWindow = 64;  // enough to keep many threads evenly busy
+constexpr size_t kMaxUncutBytes = size_t{32} << 20;  // merging takes twenty times as much
+constexpr size_t kPartsOfWindow = 64;                // enough to keep many threads evenly busy
 
 using Visit = std::function<void(std::string_view, std::span<const int32_t>)>;
 

@@ -45,6 +45,12 @@ killed() {
 }
 check "kill -9 leaves none of them behind" killed
 
+head -c 100000000 /dev/zero | tr '\0' a >letters.txt
+refused "100 MB without a place to cut" "letters.txt: found 32 MiB without a space" "$bin/train" \
+    --init config.json --tokenizer tokenizer --train_data letters.txt --max_length 64 --dry_run \
+    --output_dir out
+rm letters.txt
+
 TMPDIR=$work/nowhere refused "TMPDIR that is not there" "$work/nowhere|TMPDIR" \
     "$bin/train" --init config.json --tokenizer tokenizer "${many[@]}" --dry_run --output_dir out
 mkdir small

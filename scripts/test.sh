@@ -55,6 +55,7 @@ count_script() {
 
 # The operations that have a form for the emulator and a GPU so far.
 on_device='-tc=layernorm*,adamw*,rmsnorm*,gelu*,swiglu*,rope*,dropout*,convert*,matmul*,cache_append*,weighted_sum*,simt*,Fiber*,Buffer*,Stream*,Device*'
+large='-tce=matmul: an output of many tiles*,matmul: what is larger*'  # minutes where all is checked
 count_doctest "kernels on cpu" "$build/test_kernels"
 count_doctest "kernels on simt" "$build/test_kernels" --device simt "$on_device"
 count_doctest "kernels on simt, another schedule" \
@@ -63,7 +64,7 @@ if [ "$mode" = all ]; then
     make CONFIG=check CUDA=0 build/check-nocuda/test_kernels >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
     for seed in 0 1; do
         count_doctest "kernels on simt, checked, schedule $seed" build/check-nocuda/test_kernels \
-            --device simt --schedule_seed $seed "$on_device"
+            --device simt --schedule_seed $seed "$on_device" "$large"
     done
 fi
 if "$build/test_kernels" --device cuda --list-test-cases >"$log" 2>&1; then

@@ -8,7 +8,7 @@
 #include "model/program/flags.h"
 
 struct CommonOptions {
-    std::string device = "cpu";  // or "cuda", "simt"
+    std::string device = "cpu";  // or "cuda", "simt": whole models run on the cpu only
     int threads = 0;             // of the CPU; 0: one for each core that this process may use
     int64_t seed = 42;
 };

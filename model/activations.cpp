@@ -107,7 +107,7 @@ private:
     }
 
     int64_t product_scratch_bytes() const {
-        return std::max(matmul_scratch_bytes<T>(),
+        return std::max(matmul_scratch_bytes<T>(limits_.device),
                         limits_.quantized ? quantized_matmul_scratch_bytes() : int64_t{0});
     }
 

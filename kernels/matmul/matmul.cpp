@@ -1,6 +1,7 @@
 #include "kernels/matmul/matmul.h"
 
 #include "kernels/core/dispatch.h"
+#include "kernels/matmul/cublaslt.h"
 #include "kernels/matmul/matmul_reference.h"
 
 namespace on_cpu {
@@ -8,11 +9,9 @@ template <typename T, typename Out>
 void matmul(const Matmul<T, Out>&, StreamView);
 template <typename T>
 void bias_gradient(const BiasGradient<T>&, StreamView);
+template <typename T>
+int64_t matmul_scratch_bytes();
 }  // namespace on_cpu
-namespace on_cuda {
-template <typename T, typename Out>
-void matmul(const Matmul<T, Out>&, StreamView);
-}  // namespace on_cuda
 namespace on_simt {
 template <typename T, typename Out>
 void matmul(const Matmul<T, Out>&, StreamView);
@@ -25,13 +24,14 @@ void matmul(const Matmul<T, Out>& args, StreamView stream) {
     ENSURE(!(args.accumulate && args.bias), "matmul: a bias and accumulate exclude each other");
     if (args.m == 0) return;
     ENSURE(args.out && args.a && args.b, "matmul: out, a or b is null");
-    ENSURE(args.scratch || matmul_scratch_bytes<T>() == 0,
-           "matmul: scratch is null; expected {} bytes", matmul_scratch_bytes<T>());
+    const int64_t scratch_bytes = matmul_scratch_bytes<T>(stream.device);
+    ENSURE(args.scratch || scratch_bytes == 0, "matmul: scratch is null; expected {} bytes",
+           scratch_bytes);
     if constexpr (std::is_same_v<T, double>)
         dispatch("matmul", args, stream, matmul_reference<T, Out>);
     else
         dispatch("matmul", args, stream, on_cpu::matmul<T, Out>,
-                 FETTLE_CUDA_FORM((on_cuda::matmul<T, Out>)), on_simt::matmul<T, Out>);
+                 FETTLE_CUDA_FORM((on_cuda::matmul_by_library<T, Out>)), on_simt::matmul<T, Out>);
 }
 
 template <typename T>
@@ -49,6 +49,15 @@ void bias_gradient(const BiasGradient<T>& args, StreamView stream) {
     }
 }
 
+template <typename T>
+int64_t matmul_scratch_bytes(Device device) {
+    if (device == Device::cpu) return on_cpu::matmul_scratch_bytes<T>();
+    return device == Device::cuda ? cublaslt::kScratchBytes : 0;
+}
+
+template int64_t matmul_scratch_bytes<float>(Device);
+template int64_t matmul_scratch_bytes<double>(Device);
+template int64_t matmul_scratch_bytes<bf16>(Device);
 template void matmul(const Matmul<float, float>&, StreamView);
 template void matmul(const Matmul<bf16, bf16>&, StreamView);
 template void matmul(const Matmul<bf16, float>&, StreamView);

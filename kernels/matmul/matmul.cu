@@ -25,6 +25,11 @@
 #include "kernels/core/launch.h"
 
 namespace FETTLE_DEVICE {
+
+// matmul_few_rows.cu: true if it has computed the product.
+template <typename T, typename Out>
+bool matmul_few_rows(const Matmul<T, Out>& args, StreamView stream);
+
 namespace {
 
 // Fixed trip counts: nvcc unrolls; for the emulator's compiler the loop is one vector.
@@ -182,6 +187,7 @@ void launch_tiles(const Matmul<T, Out>& args, StreamView stream) {
 template <typename T, typename Out>
 void matmul(const Matmul<T, Out>& given, StreamView stream) {
     const Matmul<T, Out> args = with_strides(given);
+    if (matmul_few_rows(args, stream)) return;
     const int64_t large_tiles =
         ceil_div<int64_t>(args.m, kLargeTile) * ceil_div<int64_t>(args.n, kLargeTile);
     if (large_tiles >= kEnoughLargeTiles)

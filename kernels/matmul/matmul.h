@@ -20,7 +20,7 @@ struct Matmul {
     const T* a = nullptr;     // [M, K], or [K, M] if transpose_a
     const T* b = nullptr;     // [K, N], or [N, K] if transpose_b
     const T* bias = nullptr;  // [N]  or null
-    void* scratch = nullptr;  // matmul_scratch_bytes<T>(); null if that is 0
+    void* scratch = nullptr;  // matmul_scratch_bytes<T>(device); null if that is 0
     int64_t m = 0;            // M
     int64_t n = 0;            // N
     int64_t k = 0;            // K
@@ -60,6 +60,6 @@ void bias_gradient(const BiasGradient<T>& args, StreamView stream);
 
 // The same for every shape.
 template <typename T>
-int64_t matmul_scratch_bytes();
+int64_t matmul_scratch_bytes(Device device);
 
 int64_t bias_gradient_scratch_bytes(int64_t n, int64_t accumulator_bytes = 4);

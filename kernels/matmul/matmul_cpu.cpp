@@ -160,15 +160,15 @@ template void matmul(const Matmul<bf16, float>&, StreamView);
 template void bias_gradient(const BiasGradient<float>&, StreamView);
 template void bias_gradient(const BiasGradient<bf16>&, StreamView);
 
-}  // namespace on_cpu
-
 template <typename T>
 int64_t matmul_scratch_bytes() {
-    return std::is_same_v<T, bf16> ? 3 * on_cpu::kTileElements * int64_t{sizeof(float)} : 0;
+    return std::is_same_v<T, bf16> ? 3 * kTileElements * int64_t{sizeof(float)} : 0;
 }
 template int64_t matmul_scratch_bytes<float>();
 template int64_t matmul_scratch_bytes<double>();
 template int64_t matmul_scratch_bytes<bf16>();
+
+}  // namespace on_cpu
 
 int64_t bias_gradient_scratch_bytes(int64_t n, int64_t accumulator_bytes) {
     return on_cpu::kBlocks * n * accumulator_bytes;

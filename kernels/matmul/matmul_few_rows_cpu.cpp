@@ -133,7 +133,8 @@ const float* packed(const Matmul<float>& args) {
 }
 template <typename Out>
 const float* packed(const Matmul<bf16, Out>& args) {
-    if (args.m * args.k * int64_t{sizeof(float)} > matmul_scratch_bytes<bf16>()) return nullptr;
+    if (args.m * args.k * int64_t{sizeof(float)} > matmul_scratch_bytes<bf16>(Device::cpu))
+        return nullptr;
     auto* to = static_cast<float*>(args.scratch);
     for (int64_t m = 0; m < args.m; ++m)
         for (int64_t k = 0; k < args.k; ++k)

@@ -147,7 +147,7 @@ TEST_CASE_TEMPLATE("activations: without a backward pass a block's input outlive
         add_head(at_head, a, bound.config, kScoring);
         check_apart(at_head);
         CHECK(a.grad_residual == nullptr);
-        CHECK((a.scratch == nullptr) == (matmul_scratch_bytes<T>() == 0));
+        CHECK((a.scratch == nullptr) == (matmul_scratch_bytes<T>(Device::cpu) == 0));
     }
 }
 

@@ -147,8 +147,8 @@ TEST_CASE_TEMPLATE("linear: agrees with its double form", T, float, bf16) {
                        [](T value) { return static_cast<double>(value); });
 
         std::vector<T> out(kRows * linear.out), grad_input(kRows * linear.in);
-        std::vector<unsigned char> scratch(
-            std::max(matmul_scratch_bytes<T>(), bias_gradient_scratch_bytes(linear.out)));
+        std::vector<unsigned char> scratch(std::max(matmul_scratch_bytes<T>(Device::cpu),
+                                                    bias_gradient_scratch_bytes(linear.out)));
         linear_forward(
             golden.store, linear,
             {.out = out.data(), .input = input.data(), .scratch = scratch.data(), .rows = kRows},

@@ -45,7 +45,7 @@ std::vector<Out> product(const Case<T, Out>& c, Device device, const Op& op) {
     Buffer<T> b(device, normal<T>((c.transpose_b ? n : k) * ldb, 0.0, 1.0, /*seed=*/2));
     Buffer<T> bias(device, normal<T>(n, 0.0, 1.0, /*seed=*/3));
     Buffer<Out> out(device, normal<Out>(m * ldc, 0.0, 1.0, /*seed=*/4));
-    Buffer<unsigned char> scratch(device, matmul_scratch_bytes<T>());
+    Buffer<unsigned char> scratch(device, matmul_scratch_bytes<T>(device));
     op(Matmul<T, Out>{.out = out.data(),
                       .a = a.data(),
                       .b = b.data(),
@@ -131,9 +131,10 @@ TEST_CASE_TEMPLATE("matmul: what is larger than a tile agrees with the reference
             check(Case<bf16, Out>{shape, /*transpose_a=*/plus == Plus::out, true, plus});
 }
 
-// The kernels cut the output into tiles of 64 x 64, or of 128 x 128 from 256 of those on.
+// The kernels cut the output into tiles of 64 x 64, or of 128 x 128 from 256 of those on; up to four
+// rows are cut along k as well.
 TEST_CASE_TEMPLATE("matmul: an output of many tiles agrees with the reference", T, float, bf16) {
-    for (const Shape shape : {Shape{130, 16401, 17}, {129, 191, 768}})
+    for (const Shape shape : {Shape{130, 16401, 17}, {129, 191, 768}, {3, 300, 1030}})
         for (const bool transpose_a : {false, true})
             for (const Plus plus : {Plus::bias, Plus::out})
                 check(Case<T, T>{shape, transpose_a, /*transpose_b=*/plus == Plus::bias, plus});
@@ -145,7 +146,7 @@ TEST_CASE("matmul: bf16 operands are summed in float") {
     const std::vector<bf16> ones(k, bf16(1.0f));
     Buffer<bf16> a(tested_device(), ones), b(tested_device(), ones);
     Buffer<float> out(tested_device(), 1);
-    Buffer<unsigned char> scratch(tested_device(), matmul_scratch_bytes<bf16>());
+    Buffer<unsigned char> scratch(tested_device(), matmul_scratch_bytes<bf16>(tested_device()));
     run(Matmul<bf16, float>{.out = out.data(),
                             .a = a.data(),
                             .b = b.data(),

@@ -7,6 +7,14 @@ namespace on_cpu {
 template <typename T>
 void cross_entropy(const CrossEntropy<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void cross_entropy(const CrossEntropy<T>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void cross_entropy(const CrossEntropy<T>& args, StreamView stream);
+}  // namespace on_simt
 
 template <typename T>
 void cross_entropy(const CrossEntropy<T>& args, StreamView stream) {
@@ -24,7 +32,8 @@ void cross_entropy(const CrossEntropy<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch(op, args, stream, cross_entropy_reference<T>);
     else
-        dispatch(op, args, stream, on_cpu::cross_entropy<T>);
+        dispatch(op, args, stream, on_cpu::cross_entropy<T>,
+                 FETTLE_CUDA_FORM(on_cuda::cross_entropy<T>), on_simt::cross_entropy<T>);
 }
 
 template void cross_entropy(const CrossEntropy<float>&, StreamView);

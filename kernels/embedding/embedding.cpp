@@ -9,6 +9,18 @@ void embedding_forward(const EmbeddingForward<T>& args, StreamView stream);
 template <typename T>
 void embedding_backward(const EmbeddingBackward<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void embedding_forward(const EmbeddingForward<T>& args, StreamView stream);
+template <typename T>
+void embedding_backward(const EmbeddingBackward<T>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void embedding_forward(const EmbeddingForward<T>& args, StreamView stream);
+template <typename T>
+void embedding_backward(const EmbeddingBackward<T>& args, StreamView stream);
+}  // namespace on_simt
 
 namespace {
 
@@ -37,7 +49,8 @@ void embedding_forward(const EmbeddingForward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch(op, args, stream, embedding_forward_reference<T>);
     else
-        dispatch(op, args, stream, on_cpu::embedding_forward<T>);
+        dispatch(op, args, stream, on_cpu::embedding_forward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::embedding_forward<T>), on_simt::embedding_forward<T>);
 }
 
 template <typename T>
@@ -52,7 +65,8 @@ void embedding_backward(const EmbeddingBackward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         dispatch(op, args, stream, embedding_backward_reference<T>);
     else
-        dispatch(op, args, stream, on_cpu::embedding_backward<T>);
+        dispatch(op, args, stream, on_cpu::embedding_backward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::embedding_backward<T>), on_simt::embedding_backward<T>);
 }
 
 template void embedding_forward(const EmbeddingForward<float>&, StreamView);

@@ -6,6 +6,12 @@ namespace on_cpu {
 template <typename T>
 void gradient_norm(const GradientNorm<T>& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+void gradient_norm(const GradientNorm<float>& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+void gradient_norm(const GradientNorm<float>& args, StreamView stream);
+}  // namespace on_simt
 
 template <typename T>
 void gradient_norm(const GradientNorm<T>& args, StreamView stream) {
@@ -19,7 +25,11 @@ void gradient_norm(const GradientNorm<T>& args, StreamView stream) {
     ENSURE(args.count == 0 || args.scratch != nullptr,
            "gradient_norm: scratch is null, expected {} bytes",
            gradient_norm_scratch_bytes(args.count));
-    dispatch("gradient_norm", args, stream, on_cpu::gradient_norm<T>);
+    if constexpr (std::is_same_v<T, double>)
+        dispatch("gradient_norm", args, stream, on_cpu::gradient_norm<T>);
+    else
+        dispatch("gradient_norm", args, stream, on_cpu::gradient_norm<T>,
+                 FETTLE_CUDA_FORM(on_cuda::gradient_norm), on_simt::gradient_norm);
 }
 
 int64_t gradient_norm_scratch_bytes(int64_t count) {

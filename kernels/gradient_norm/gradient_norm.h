@@ -4,7 +4,7 @@
 //
 // finite is 0 if the norm is infinite or NaN, else 1; scale is then 0.
 // Rounding points: squares are summed in double over blocks of kGradientNormBlock
-// elements, the blocks' sums in order.
+// elements, then the blocks' sums, in one fixed order for each device.
 #pragma once
 
 #include <cstdint>

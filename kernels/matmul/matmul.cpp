@@ -12,9 +12,15 @@ void bias_gradient(const BiasGradient<T>&, StreamView);
 template <typename T>
 int64_t matmul_scratch_bytes();
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void bias_gradient(const BiasGradient<T>&, StreamView);
+}  // namespace on_cuda
 namespace on_simt {
 template <typename T, typename Out>
 void matmul(const Matmul<T, Out>&, StreamView);
+template <typename T>
+void bias_gradient(const BiasGradient<T>&, StreamView);
 }  // namespace on_simt
 
 template <typename T, typename Out>
@@ -45,7 +51,8 @@ void bias_gradient(const BiasGradient<T>& args, StreamView stream) {
     } else {
         ENSURE(args.scratch, "bias_gradient: scratch is null; expected {} bytes",
                bias_gradient_scratch_bytes(args.n));
-        dispatch("bias_gradient", args, stream, on_cpu::bias_gradient<T>);
+        dispatch("bias_gradient", args, stream, on_cpu::bias_gradient<T>,
+                 FETTLE_CUDA_FORM(on_cuda::bias_gradient<T>), on_simt::bias_gradient<T>);
     }
 }
 

@@ -62,4 +62,6 @@ void bias_gradient(const BiasGradient<T>& args, StreamView stream);
 template <typename T>
 int64_t matmul_scratch_bytes(Device device);
 
+// Partial sums: bounded, and independent of the number of threads.
+constexpr int64_t kBiasGradientRuns = 32;
 int64_t bias_gradient_scratch_bytes(int64_t n, int64_t accumulator_bytes = 4);

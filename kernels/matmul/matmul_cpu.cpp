@@ -122,9 +122,6 @@ void multiply(const Matmul<float>& args) {
     sgemm(args, args.accumulate || args.bias ? 1.0f : 0.0f);
 }
 
-// Kept bounded and independent of the thread count: partial sums of kBlocks runs of rows, in order.
-constexpr int64_t kBlocks = 32;
-
 }  // namespace
 
 template <typename T, typename Out>
@@ -136,20 +133,20 @@ void matmul(const Matmul<T, Out>& given, StreamView) {
 template <typename T>
 void bias_gradient(const BiasGradient<T>& args, StreamView) {
     const int64_t stride = args.stride ? args.stride : args.n;
-    auto* partial = static_cast<float*>(args.scratch);  // [kBlocks, N]
+    auto* partial = static_cast<float*>(args.scratch);  // [kBiasGradientRuns, N]
 #pragma omp parallel for schedule(static)
-    for (int64_t block = 0; block < kBlocks; ++block) {
+    for (int64_t block = 0; block < kBiasGradientRuns; ++block) {
         float* sums = partial + block * args.n;
         std::fill(sums, sums + args.n, 0.0f);
-        const int64_t end = args.m * (block + 1) / kBlocks;
-        for (int64_t m = args.m * block / kBlocks; m < end; ++m) {
+        const int64_t end = args.m * (block + 1) / kBiasGradientRuns;
+        for (int64_t m = args.m * block / kBiasGradientRuns; m < end; ++m) {
             const T* row = args.grad_out + m * stride;
 #pragma omp simd
             for (int64_t n = 0; n < args.n; ++n) sums[n] += static_cast<float>(row[n]);
         }
     }
     parallel_for(args.n, 256, [&](int64_t begin, int64_t end) {
-        for (int64_t block = 0; block < kBlocks; ++block)
+        for (int64_t block = 0; block < kBiasGradientRuns; ++block)
             for (int64_t n = begin; n < end; ++n) args.grad_bias[n] += partial[block * args.n + n];
     });
 }
@@ -171,5 +168,5 @@ template int64_t matmul_scratch_bytes<bf16>();
 }  // namespace on_cpu
 
 int64_t bias_gradient_scratch_bytes(int64_t n, int64_t accumulator_bytes) {
-    return on_cpu::kBlocks * n * accumulator_bytes;
+    return kBiasGradientRuns * n * accumulator_bytes;
 }

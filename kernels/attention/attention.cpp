@@ -10,6 +10,14 @@ template <typename T>
 void attention_backward(const AttentionBackward<T>&, StreamView);
 int64_t attention_backward_scratch_bytes(int64_t longest_row, int group_size, int head_dim);
 }  // namespace on_cpu
+namespace on_cuda {
+template <typename T>
+void attention_forward(const AttentionForward<T>&, StreamView);
+}  // namespace on_cuda
+namespace on_simt {
+template <typename T>
+void attention_forward(const AttentionForward<T>&, StreamView);
+}  // namespace on_simt
 
 namespace {
 
@@ -48,7 +56,8 @@ void attention_forward(const AttentionForward<T>& args, StreamView stream) {
     if constexpr (std::is_same_v<T, double>)
         attention_forward_reference(full);
     else
-        dispatch("attention_forward", full, stream, on_cpu::attention_forward<T>);
+        dispatch("attention_forward", full, stream, on_cpu::attention_forward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::attention_forward<T>), on_simt::attention_forward<T>);
 }
 
 template <typename T>

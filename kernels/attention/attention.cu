@@ -98,7 +98,7 @@ __device__ void score_keys(const Tile<kDim>& tile, const Work& work, int first, 
     using Shape = Tile<kDim>;
     const int column = threadIdx.x % Shape::kScoreColumns * kVector;
     const int row = threadIdx.x / Shape::kScoreColumns * Shape::kScoreRows;
-    if (row >= work.num_queries) return;
+    if (row / Shape::kOutRows * Shape::kOutRows >= work.num_queries) return;  // as add_values reads
     float sums[Shape::kScoreRows][kVector] = {};
     const float* queries = tile.queries + row * Shape::kQueryStride;
     for (int d = 0; d < dim; ++d) {
@@ -123,17 +123,17 @@ __device__ void score_keys(const Tile<kDim>& tile, const Work& work, int first, 
 // Scores to probabilities under the largest score so far. Threads 2i and 2i + 1 share query i: each
 // has every other key, both have the same `largest` and `sum`.
 template <int kDim>
-__device__ void softmax(const Tile<kDim>& tile, float& largest, float& sum) {
+__device__ void softmax(const Tile<kDim>& tile, const Work& work, float& largest, float& sum) {
     using Shape = Tile<kDim>;
     const int row = threadIdx.x / 2;
+    const int keys = row < work.num_queries ? Shape::kKeys : 0;  // other rows have no scores
     float* scores = tile.scores + row * Shape::kScoreStride;
     float tile_largest = largest;
-    for (int j = threadIdx.x % 2; j < Shape::kKeys; j += 2)
-        tile_largest = fmaxf(tile_largest, scores[j]);
+    for (int j = threadIdx.x % 2; j < keys; j += 2) tile_largest = fmaxf(tile_largest, scores[j]);
     tile_largest = fmaxf(tile_largest, __shfl_xor_sync(kAllLanes, tile_largest, 1));
     const float origin = tile_largest == -INFINITY ? 0.0f : tile_largest;  // -inf - -inf is NaN
     float tile_sum = 0.0f;
-    for (int j = threadIdx.x % 2; j < Shape::kKeys; j += 2) {
+    for (int j = threadIdx.x % 2; j < keys; j += 2) {
         const float p = expf(scores[j] - origin);
         scores[j] = p;
         tile_sum += p;
@@ -240,7 +240,7 @@ __device__ void attend(const AttentionForward<T>& args, const Tile<kDim>& tile, 
         __syncthreads();
         score_keys(tile, work, first, dim, float(args.scale));
         __syncthreads();
-        softmax(tile, largest, sum);
+        softmax(tile, work, largest, sum);
         stage<kDim>(tile.staged, kDim, 1, v + first * args.v_stride, args.v_stride, count,
                     Shape::kKeys, dim);
         __syncthreads();

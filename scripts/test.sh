@@ -54,8 +54,8 @@ count_script() {
 }
 
 # The operations that have a form for the emulator and a GPU so far.
-on_device='-tc=layernorm*,adamw*,rmsnorm*,gelu*,swiglu*,rope*,dropout*,convert*,matmul*,bias_gradient*,attention_forward*,cache_append*,embedding*,cross_entropy*,weighted_sum*,gradient_norm*,pack*,simt*,Fiber*,Buffer*,Stream*,Device*'
-large='-tce=matmul: an output of many tiles*,matmul: what is larger*'  # minutes where all is checked
+on_device='-tc=layernorm*,adamw*,rmsnorm*,gelu*,swiglu*,rope*,dropout*,convert*,matmul*,bias_gradient*,attention_forward*,cache_append*,embedding*,cross_entropy*,weighted_sum*,gradient_norm*,sample*,pack*,simt*,Fiber*,Buffer*,Stream*,Device*'
+large='-tce=matmul: an output of many tiles*,matmul: what is larger*,sample: draws follow*'  # minutes where all is checked
 count_doctest "kernels on cpu" "$build/test_kernels"
 count_doctest "kernels on simt" "$build/test_kernels" --device simt "$on_device"
 count_doctest "kernels on simt, another schedule" \

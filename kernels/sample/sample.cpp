@@ -7,6 +7,12 @@
 namespace on_cpu {
 void sample(const Sample& args, StreamView stream);
 }  // namespace on_cpu
+namespace on_cuda {
+void sample(const Sample& args, StreamView stream);
+}  // namespace on_cuda
+namespace on_simt {
+void sample(const Sample& args, StreamView stream);
+}  // namespace on_simt
 
 void sample(const Sample& args, StreamView stream) {
     ENSURE(args.rows >= 0, "sample: rows is {}, expected at least 0", args.rows);
@@ -28,10 +34,13 @@ void sample(const Sample& args, StreamView stream) {
            "sample: seen_starts is null, expected [{}] because repetition_penalty is {}",
            args.rows + 1, args.repetition_penalty);
     ENSURE(args.scratch != nullptr, "sample: scratch is null, expected {} bytes",
-           sample_scratch_bytes(args.rows, args.vocabulary));
-    dispatch("sample", args, stream, on_cpu::sample);
+           sample_scratch_bytes(stream.device, args.rows, args.vocabulary));
+    dispatch("sample", args, stream, on_cpu::sample, FETTLE_CUDA_FORM(on_cuda::sample),
+             on_simt::sample);
 }
 
-int64_t sample_scratch_bytes(int rows, int64_t vocabulary) {
-    return rows * vocabulary * static_cast<int64_t>(sizeof(float) + sizeof(int32_t));
+int64_t sample_scratch_bytes(Device device, int rows, int64_t vocabulary) {
+    // Penalised logits, and beside each a token's id on the cpu, its probability elsewhere.
+    const size_t beside = device == Device::cpu ? sizeof(int32_t) : sizeof(uint64_t);
+    return rows * vocabulary * static_cast<int64_t>(sizeof(float) + beside);
 }

@@ -11,7 +11,8 @@
 // The order is Hugging Face's: penalty, temperature, top_k, top_p. Equal logits order by token id.
 // The uniform number is uniform(Philox(key, {RandomPurpose::sample, row, position, 0})[0]).
 // A logit of -infinity or NaN is never drawn; a row with nothing else yields -1.
-// Rounding points: penalised logits are float; probabilities and their sums are double.
+// Rounding points: penalised logits are float; probabilities and their sums are double on the cpu,
+// elsewhere integers (sample.cu): a draw may differ where it falls within 1e-9 of a boundary.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@
 
 struct Sample {
     int32_t* tokens = nullptr;      // [R]  what was drawn
-    void* scratch = nullptr;        // sample_scratch_bytes(R, V)
+    void* scratch = nullptr;        // sample_scratch_bytes(device, R, V)
     const float* logits = nullptr;  // [R, V]
     const int32_t* seen = nullptr;  // [seen_starts[R]]  tokens of every row so far, end to end
     const int64_t* seen_starts = nullptr;  // [R + 1]  into `seen`
@@ -37,4 +38,4 @@ struct Sample {
 
 // Runs on the stream's device; allocates nothing.
 void sample(const Sample& args, StreamView stream);
-int64_t sample_scratch_bytes(int rows, int64_t vocabulary);
+int64_t sample_scratch_bytes(Device device, int rows, int64_t vocabulary);

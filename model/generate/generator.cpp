@@ -73,7 +73,8 @@ Generator<T>::Generator(const ModelConfig& config, ParameterStore<T>& store, int
       cache_(config, rows, std::min(kFirstCapacity, max_tokens_), store.device()),
       seen_(static_cast<size_t>(rows)),
       logits_(store.device(), int64_t{rows} * config.vocab_size, "logits"),
-      scratch_(store.device(), sample_scratch_bytes(rows, config.vocab_size), "sampling") {}
+      scratch_(store.device(), sample_scratch_bytes(store.device(), rows, config.vocab_size),
+               "sampling") {}
 
 template <typename T>
 int64_t Generator<T>::rewind(std::span<const int32_t> prompt) {

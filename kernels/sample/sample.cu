@@ -3,8 +3,8 @@
 // A token's rank is its logit's bits, made to order as an integer, followed by ~token: all ranks of
 // a row differ, and the most probable token (of equals the first) has the highest. Each of top_k,
 // top_p and the draw asks for the same thing: going down the ranks, where does the sum of what the
-// tokens count (1 each, or their probabilities) first exceed a goal? The answer is found a digit of
-// the rank at a time, from a histogram of that digit among the tokens whose higher digits are known.
+// tokens count (1 each, or their probabilities) first exceed a goal? The answer is found digit by
+// digit, from a histogram of a rank's digit among the tokens that share the digits above it.
 //
 // Shapes    logits [R,V]; tokens, positions [R]; scratch: masses [R,V], then logits [R,V].
 // Threads   Block n owns row n; thread t its tokens t, t + 512, ...

@@ -9,6 +9,7 @@
 #include "kernels/core/check.h"
 #include "model/io/atomic_file.h"
 #include "model/io/json.h"
+#include "model/io/mapped_file.h"
 #include "model/io/safetensors.h"
 
 namespace fs = std::filesystem;
@@ -144,6 +145,7 @@ void load_role(const SafetensorsFile& file, ParameterStore<T>& store, Role role,
                          stored_float(*tensor, i), role == Role::moment2 ? " of 0 or more" : "");
         auto* to = const_cast<Accumulator<T>*>(elements(store, role, p));
         std::memcpy(to, tensor->bytes.data(), tensor->bytes.size());
+        forget(tensor->bytes);  // or a checkpoint in memory comes on top of the planned peak
         if constexpr (!std::is_same_v<T, Accumulator<T>>)
             if (role == Role::master)
                 for (int64_t i = 0; i < parameter.count; ++i)

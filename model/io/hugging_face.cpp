@@ -96,6 +96,9 @@ std::vector<fs::path> parts_of(const fs::path& folder) {
     return {parts.begin(), parts.end()};
 }
 
+// Also a link to nowhere: whoever opens it says so.
+bool is_listed(const fs::path& file) { return fs::exists(fs::symlink_status(file)); }
+
 }  // namespace
 
 fs::path resolve_model(const std::string& name, const std::string& flag) {
@@ -117,11 +120,11 @@ ModelFolder open_model_folder(const fs::path& path) {
     ENSURE_INPUT(fs::is_directory(path), path.string(), "is not a folder");
     ModelFolder folder{
         .path = path, .config = read_config(path / "config.json"), .weight_files = {}};
-    if (fs::exists(path / "model.safetensors")) {
+    if (is_listed(path / "model.safetensors")) {
         folder.weight_files = {path / "model.safetensors"};
-    } else if (fs::exists(path / kIndexName)) {
+    } else if (is_listed(path / kIndexName)) {
         folder.weight_files = parts_of(path);
-    } else if (fs::exists(path / kQuantizedFile)) {
+    } else if (is_listed(path / kQuantizedFile)) {
         folder.weight_files = {path / kQuantizedFile};
     } else {
         ENSURE_INPUT(!fs::exists(path / "pytorch_model.bin"), path.string(),

@@ -13,10 +13,15 @@
 
 namespace {
 
-// The parser keeps no limit of its own, and a value of a million levels would overflow the stack
-// of whoever walks it. Brackets inside strings do not count; bad syntax is left to the parser.
-void check_depth(std::string_view text, const std::string& source, int max_depth) {
+// 64 bytes of memory each, or more; a tokenizer of 256,000 tokens has 2 million.
+constexpr int64_t kMaxValues = 4'000'000;
+
+// The parser keeps no limits of its own: a value of a million levels would overflow the stack of
+// whoever walks it, and "[],[],..." takes 25 times its bytes. What is inside strings does not count;
+// bad syntax is left to the parser.
+void check_size(std::string_view text, const std::string& source, int max_depth) {
     int depth = 0;
+    int64_t values = 1;
     bool in_string = false;
     for (size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
@@ -25,6 +30,10 @@ void check_depth(std::string_view text, const std::string& source, int max_depth
             if (c == '"') in_string = false;
         } else if (c == '"') {
             in_string = true;
+        } else if (c == ',') {
+            ENSURE_INPUT(++values <= kMaxValues, source,
+                         "byte {}: found more than {} values of JSON, expected no more", i,
+                         kMaxValues);
         } else if (c == '[' || c == '{') {
             ++depth;
             ENSURE_INPUT(depth <= max_depth, source,
@@ -93,7 +102,7 @@ template <typename Json>
 Json parse(std::string_view text, const std::string& source, JsonLimits limits) {
     ENSURE_INPUT(static_cast<int64_t>(text.size()) <= limits.max_bytes, source,
                  "found {} bytes of JSON, expected at most {}", text.size(), limits.max_bytes);
-    check_depth(text, source, limits.max_depth);
+    check_size(text, source, limits.max_depth);
     try {
         if (limits.allow_repeated_keys) return Json::parse(text);
         Json document;

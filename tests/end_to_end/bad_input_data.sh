@@ -104,6 +104,8 @@ objects() { printf '{"text":%.0s' {1..20000}; }
 long_key() { printf '{"'; repeat 1000000 k; printf '": 1}\n'; }
 long_value() { printf '{"text": '; repeat 1000000 7; printf '}\n'; }
 keys() { printf '{'; printf '"%d": 1, ' {1..20000}; printf '"text": 7}\n'; }
+lists() { printf '{"text": ['; repeat 86000000 '[' | sed 's/\[/[],/g'; }
+made_rows "a row of 86 million empty lists" " line 1|more than 4000000 values" rows.jsonl lists
 made_rows "a row of a million brackets" " line 1|deep" rows.jsonl brackets
 made_rows "objects in objects" " line 1|deep" rows.jsonl objects
 made_rows "a key of a million bytes" " line 1|\"text\"" rows.jsonl long_key

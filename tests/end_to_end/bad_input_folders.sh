@@ -64,6 +64,8 @@ init "a loop of links for a tokenizer" "loop_a" --tokenizer loop_a
 train "a loop of links for a checkpoint" "loop_a" --resume_from_checkpoint loop_a
 train "a link to nothing for data" "--train_data|dangling" --train_data dangling
 train "a link to nothing for a model" "--model|dangling" --model ./dangling
+copy unlinked && rm unlinked/$weights && ln -s gone/nowhere unlinked/$weights
+train "a link to nothing for weights" "unlinked/$weights|No such file" --model unlinked
 train "a link to nothing for the output" "dangling" --output_dir dangling
 generate "a loop of links for a model" "loop_a" --model loop_a
 refused "generate: a loop of links for a prompt" "loop_a|$many" "$bin/generate" --model model \

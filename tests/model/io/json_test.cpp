@@ -49,6 +49,7 @@ TEST_CASE("parse_json: depth is limited, brackets in strings are not depth") {
     CHECK(contains(complaint(std::string(65, '[') + std::string(65, ']')),
                    "a.json: byte 64: JSON nested 65 levels deep, expected at most 64"));
     CHECK(contains(complaint(std::string(10'000'000, '[')), "levels deep"));
+    CHECK(contains(complaint("[" + std::string(4'000'000, ',') + "]"), "more than 4000000 values"));
     CHECK(complaint("[\"" + std::string(1000, '[') + "\\\"[\"]") == "");
 }
 

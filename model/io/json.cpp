@@ -17,8 +17,8 @@ namespace {
 constexpr int64_t kMaxValues = 4'000'000;
 
 // The parser keeps no limits of its own: a value of a million levels would overflow the stack of
-// whoever walks it, and "[],[],..." takes 25 times its bytes. What is inside strings does not count;
-// bad syntax is left to the parser.
+// whoever walks it, and "[],[],..." takes 25 times its bytes. What is inside strings does not
+// count; bad syntax is left to the parser.
 void check_size(std::string_view text, const std::string& source, int max_depth) {
     int depth = 0;
     int64_t values = 1;

@@ -155,6 +155,19 @@ $(test_programs):
 	@echo "  link  $@"
 	@$(CXX) $(flags) $(if $(filter check,$(CONFIG)),-no-pie) $^ $(libraries) -o $@
 
+# ---- mutants --------------------------------------------------------------------------------
+# scripts/mutate_kernels.sh: test_kernels with mutated copies of the kernels in their place.
+mutated := $(BUILD)/mutated
+mutated_objects := $(patsubst %.cu,$(mutated)/%.o,$(filter-out %_runtime.cu,$(device_sources)))
+$(mutated)/mutants.txt: scripts/mutate_kernels.sh $(device_sources) $(shell find kernels -name '*.cuh')
+	@scripts/mutate_kernels.sh --generate $(mutated)
+$(mutated)/%.o: $(mutated)/mutants.txt tests/support/mutant.h $(stamp)
+	@echo "  simt  $(mutated)/$*.cu"
+	@$(CXX) -iquote $(mutated) $(flags) -Wno-maybe-uninitialized $(if $(filter check,$(CONFIG)),$(checked)) -DFETTLE_DEVICE=on_simt -DFETTLE_SIMT=1 -x c++ -c $(mutated)/$*.cu -o $@
+$(BUILD)/test_mutants: $(kernel_tests) $(test_support) $(mutated_objects) $(library)
+	@echo "  link  $@"
+	@$(CXX) $(flags) $(if $(filter check,$(CONFIG)),-no-pie) $^ $(libraries) -o $@
+
 # ---- fuzzing --------------------------------------------------------------------------------
 # The targets are part of test_host, which replays what was found; fuzzing links each alone, with
 # the parts of the library that readers need.

@@ -118,12 +118,15 @@ private:
             std::max<int64_t>({config_.hidden, config_.queries() + 2 * config_.keys(),
                                config_.intermediate * int64_t{2}});
         const int norm_width = std::max(config_.hidden, config_.head_dim);
-        return std::max({product_scratch_bytes(), bias_gradient_scratch_bytes(widest, element),
-                         layernorm_backward_scratch_bytes(norm_width, element),
-                         rmsnorm_backward_scratch_bytes(norm_width, element),
-                         attention_backward_scratch_bytes(limits_.device, limits_.longest_row,
-                                                          config_.num_heads, config_.num_kv_heads,
-                                                          config_.head_dim)});
+        return std::max(
+            {product_scratch_bytes(), bias_gradient_scratch_bytes(widest, element),
+             layernorm_backward_scratch_bytes(norm_width, element),
+             rmsnorm_backward_scratch_bytes(norm_width, element),
+             attention_backward_scratch_bytes(limits_.device, {.tokens = limits_.tokens,
+                                                               .longest_row = limits_.longest_row,
+                                                               .heads = config_.num_heads,
+                                                               .kv_heads = config_.num_kv_heads,
+                                                               .head_dim = config_.head_dim})});
     }
 
     const ModelConfig& config_;

@@ -13,10 +13,14 @@ int64_t attention_backward_scratch_bytes(int64_t longest_row, int group_size, in
 namespace on_cuda {
 template <typename T>
 void attention_forward(const AttentionForward<T>&, StreamView);
+template <typename T>
+void attention_backward(const AttentionBackward<T>&, StreamView);
 }  // namespace on_cuda
 namespace on_simt {
 template <typename T>
 void attention_forward(const AttentionForward<T>&, StreamView);
+template <typename T>
+void attention_backward(const AttentionBackward<T>&, StreamView);
 }  // namespace on_simt
 
 namespace {
@@ -75,14 +79,16 @@ void attention_backward(const AttentionBackward<T>& args, StreamView stream) {
         attention_backward_reference(full);
     } else {
         ENSURE(args.scratch, "attention_backward: scratch is null");
-        dispatch("attention_backward", full, stream, on_cpu::attention_backward<T>);
+        dispatch("attention_backward", full, stream, on_cpu::attention_backward<T>,
+                 FETTLE_CUDA_FORM(on_cuda::attention_backward<T>), on_simt::attention_backward<T>);
     }
 }
 
-int64_t attention_backward_scratch_bytes(Device device, int64_t longest_row, int heads,
-                                         int kv_heads, int head_dim) {
-    ENSURE(device == Device::cpu, "attention_backward: this build has no {} form", name_of(device));
-    return on_cpu::attention_backward_scratch_bytes(longest_row, heads / kv_heads, head_dim);
+int64_t attention_backward_scratch_bytes(Device device, const AttentionLimits& limits) {
+    if (device == Device::cpu)
+        return on_cpu::attention_backward_scratch_bytes(
+            limits.longest_row, limits.heads / limits.kv_heads, limits.head_dim);
+    return limits.tokens * limits.heads * int64_t{sizeof(float)};  // delta
 }
 
 template void attention_forward(const AttentionForward<float>&, StreamView);

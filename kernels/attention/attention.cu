@@ -25,19 +25,14 @@
 
 #include "kernels/attention/attention.h"
 
-#include "kernels/core/check.h"
-#include "kernels/core/launch.h"
-#include "kernels/core/warp.cuh"
+#include "kernels/attention/tile.cuh"
 
 namespace FETTLE_DEVICE {  // on_cuda or on_simt: this file is compiled for both
 namespace {
 
-constexpr int kThreads = 128;
-constexpr int kWarps = kThreads / kWarpSize;
-constexpr int kQueries = 64;        // of a tile
-constexpr int kVector = 8;          // keys, or columns of values, that a thread has side by side
-constexpr int kTargetBlocks = 512;  // twice what 132 SMs hold
-constexpr int kMaxBlocksPerHead = 32;
+constexpr int kThreads = kTileThreads;
+constexpr int kQueries = 64;  // of a tile
+constexpr int kVector = 8;    // keys, or columns of values, that a thread has side by side
 
 // The tiles of a head size rounded up to kDim, and where they lie in shared memory.
 template <int kDim>
@@ -76,20 +71,6 @@ struct Work {
     int keys;             // of the row
     int seen;  // keys that the tile's query 0 sees; query i sees i more. May be negative.
 };
-
-// Rows of `source` to destination[row * row_stride + d * stride]; zeros beyond count and dim.
-template <int kDim, typename T>
-__device__ void stage(float* destination, int row_stride, int stride, const T* source,
-                      int64_t source_stride, int count, int capacity, int dim) {
-    for (int row = threadIdx.x / kWarpSize; row < capacity; row += kWarps)
-        for (int d = threadIdx.x % kWarpSize; d < kDim; d += kWarpSize)
-            destination[row * row_stride + d * stride] =
-                row < count && d < dim ? float(source[row * source_stride + d]) : 0.0f;
-}
-
-__device__ inline const float* aligned(const float* vector) {
-    return static_cast<const float*>(__builtin_assume_aligned(vector, 16));
-}
 
 // Scores of the staged keys; those that a query does not see are -inf.
 template <int kDim>
@@ -284,15 +265,9 @@ __global__ void __launch_bounds__(kThreads)
 
 template <int kDim, typename T>
 void launch_forward(const AttentionForward<T>& args, StreamView stream) {
-    const int64_t heads = int64_t{args.rows} * args.heads;
-    const int64_t wanted = ceil_div<int64_t>(kTargetBlocks, heads);
-    const int per_head = int(wanted < kMaxBlocksPerHead ? wanted : kMaxBlocksPerHead);
-    ENSURE(heads * per_head <= INT32_MAX,
-           "attention_forward: {} rows of {} heads, expected at "
-           "most {} together",
-           args.rows, args.heads, INT32_MAX);
+    const int per_head = blocks_per_head("attention_forward", args.rows, args.heads);
     launch(attention_forward_block_per_query_tile<kDim, T>,
-           {.grid = static_cast<unsigned>(heads * per_head),
+           {.grid = static_cast<unsigned>(int64_t{args.rows} * args.heads * per_head),
             .block = kThreads,
             .shared_bytes = Tile<kDim>::kFloats * sizeof(float),
             .stream = stream},

@@ -82,9 +82,17 @@ void attention_forward(const AttentionForward<T>& args, StreamView stream);
 template <typename T>
 void attention_backward(const AttentionBackward<T>& args, StreamView stream);
 
-// Bytes of AttentionBackward::scratch if no row is longer than `longest_row` tokens.
-int64_t attention_backward_scratch_bytes(Device device, int64_t longest_row, int heads,
-                                         int kv_heads, int head_dim);
+// A batch of N tokens in rows of at most `longest_row`.
+struct AttentionLimits {
+    int64_t tokens = 0;  // N
+    int64_t longest_row = 0;
+    int heads = 0;
+    int kv_heads = 0;
+    int head_dim = 0;
+};
+
+// Bytes of AttentionBackward::scratch of any batch within the limits.
+int64_t attention_backward_scratch_bytes(Device device, const AttentionLimits& limits);
 
 // The largest head size that the forms are built for.
 constexpr int kMaxHeadDim = 256;

@@ -109,15 +109,15 @@ void forward_tile(const AttentionForward<T>& args, int row, int head, int64_t fi
                   dim);
         tile_multiply(tiles.scores, kTile, {tiles.q, width}, tiles.k_transposed, kTile, queries,
                       kTile, dim, /*accumulate=*/false);
-        for (int i = 0; i < queries; ++i) {
-            const int64_t visible = history + first_query + i + 1 - first_key;
-            softmax_row(tiles.scores + i * kTile,
-                        static_cast<int>(std::clamp<int64_t>(visible, 0, count)), tiles.largest[i],
-                        tiles.sum[i], tiles.out + i * width, width);
-        }
-        tile_multiply(tiles.out, width, {tiles.scores, kTile}, tiles.v, width, queries, width,
-                      count,
-                      /*accumulate=*/true);
+        const auto visible = [&](int i) {
+            const int64_t seen = history + first_query + i + 1 - first_key;
+            return TileRange{0, static_cast<int>(std::clamp<int64_t>(seen, 0, count))};
+        };
+        for (int i = 0; i < queries; ++i)
+            softmax_row(tiles.scores + i * kTile, visible(i).end, tiles.largest[i], tiles.sum[i],
+                        tiles.out + i * width, width);
+        tile_multiply_within(visible, tiles.out, width, {tiles.scores, kTile}, tiles.v, width,
+                             queries, width);
     }
     for (int i = 0; i < queries; ++i) {
         const int64_t at = (token + i) * args.out_stride + head * dim;
@@ -233,21 +233,24 @@ private:
                       dim_, /*accumulate=*/false);
         tile_multiply(tiles.ds, kTile, {tiles.grad_out, width_}, tiles.v_transposed, kTile, queries,
                       kTile, dim_, /*accumulate=*/false);
-        for (int i = 0; i < queries; ++i) {
-            const int64_t query = first_query + i;
-            const auto visible = static_cast<int>(std::min<int64_t>(query + 1 - first_key, keys));
-            probability_gradient_row(
-                tiles.p + i * kTile, tiles.ds + i * kTile, visible, static_cast<float>(args_.scale),
-                args_.lse[(start_ + query) * args_.heads + head(h)], delta_[h * count_ + query]);
-        }
-        const TileView p_transposed{tiles.p, 1, kTile};
-        const TileView ds_transposed{tiles.ds, 1, kTile};
-        tile_multiply(tiles.grad_v, width_, p_transposed, tiles.grad_out, width_, keys, width_,
-                      queries, /*accumulate=*/true);
-        tile_multiply(tiles.grad_k, width_, ds_transposed, tiles.q, width_, keys, width_, queries,
-                      /*accumulate=*/true);
-        tile_multiply(grad_q_ + (h * count_ + first_query) * width_, width_, {tiles.ds, kTile},
-                      tiles.k, width_, queries, width_, keys, /*accumulate=*/true);
+        const int64_t distance = first_query - first_key;
+        const auto seen = [&](int i) {  // keys of query i
+            return TileRange{0, static_cast<int>(std::min<int64_t>(distance + i + 1, keys))};
+        };
+        const auto seeing = [&](int j) {  // queries of key j
+            return TileRange{static_cast<int>(std::max<int64_t>(j - distance, 0)), queries};
+        };
+        for (int i = 0; i < queries; ++i)
+            probability_gradient_row(tiles.p + i * kTile, tiles.ds + i * kTile, seen(i).end,
+                                     static_cast<float>(args_.scale),
+                                     args_.lse[(token + i) * args_.heads + head(h)],
+                                     delta_[h * count_ + first_query + i]);
+        tile_multiply_within(seeing, tiles.grad_v, width_, {tiles.p, 1, kTile}, tiles.grad_out,
+                             width_, keys, width_);
+        tile_multiply_within(seeing, tiles.grad_k, width_, {tiles.ds, 1, kTile}, tiles.q, width_,
+                             keys, width_);
+        tile_multiply_within(seen, grad_q_ + (h * count_ + first_query) * width_, width_,
+                             {tiles.ds, kTile}, tiles.k, width_, queries, width_);
     }
 
     const AttentionBackward<T>& args_;

@@ -7,6 +7,7 @@
 // operand costs nothing. kRows x kVectors accumulators stay in registers across the whole k loop.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -69,4 +70,47 @@ inline void tile_multiply(float* c, int64_t c_stride, TileView a, const float* b
         tile_detail::multiply_rows<1>(c + m * c_stride, c_stride,
                                       {a.data + m * a.row, a.row, a.column}, b, b_stride, columns,
                                       depth, accumulate);
+}
+
+struct TileRange {
+    int begin = 0;
+    int end = 0;
+};
+
+namespace tile_detail {
+
+// Not inlined: callers' other products are, and need the compiler's budget more.
+template <class Range>
+[[gnu::noinline]] void multiply_steps(const Range& range, float* c, int64_t c_stride, TileView a,
+                                      const float* b, int64_t b_stride, int rows, int columns) {
+    const auto add = [&](int first_row, int count, int begin, int end) {
+        if (begin < end)
+            tile_multiply(c + first_row * c_stride, c_stride,
+                          {a.data + first_row * a.row + begin * a.column, a.row, a.column},
+                          b + begin * b_stride, b_stride, count, columns, end - begin,
+                          /*accumulate=*/true);
+    };
+    for (int first = 0; first < rows; first += kTileRows) {
+        const int past = std::min(first + kTileRows, rows);
+        const int begin = range(past - 1).begin;  // of what these rows have in common
+        const int end = range(first).end;
+        for (int m = first; m < past; ++m) add(m, 1, range(m).begin, std::min(begin, range(m).end));
+        add(first, past - first, begin, end);
+        for (int m = first; m < past; ++m) add(m, 1, std::max(begin, end), range(m).end);
+    }
+}
+
+}  // namespace tile_detail
+
+// c[m,n] += sum_k a(m,k) b[k,n] over k in range(m); a later row's range neither begins nor ends
+// before an earlier one's. What is outside of it may be infinite or a NaN: it is skipped, not
+// multiplied by zero.
+template <class Range>
+inline void tile_multiply_within(const Range& range, float* c, int64_t c_stride, TileView a,
+                                 const float* b, int64_t b_stride, int rows, int columns) {
+    const TileRange first = range(0), last = range(rows - 1);
+    if (first.begin == 0 && last.begin == 0 && first.end == last.end)
+        tile_multiply(c, c_stride, a, b, b_stride, rows, columns, first.end, /*accumulate=*/true);
+    else
+        tile_detail::multiply_steps(range, c, c_stride, a, b, b_stride, rows, columns);
 }

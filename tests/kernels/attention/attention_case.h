@@ -105,8 +105,11 @@ public:
         Buffer<T> grad_v(device, std::vector<T>(v.size(), T(0.5f)));
         const int32_t longest = *std::max_element(shape_.lengths.begin(), shape_.lengths.end());
         Buffer<unsigned char> scratch(
-            device, attention_backward_scratch_bytes(device, longest, shape_.heads, shape_.kv_heads,
-                                                     shape_.dim));
+            device, attention_backward_scratch_bytes(device, {.tokens = tokens_,
+                                                              .longest_row = longest,
+                                                              .heads = shape_.heads,
+                                                              .kv_heads = shape_.kv_heads,
+                                                              .head_dim = shape_.dim}));
         op(AttentionBackward<T>{.grad_q = grad_q.data(),
                                 .grad_k = grad_k.data(),
                                 .grad_v = grad_v.data(),

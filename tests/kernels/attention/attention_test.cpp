@@ -194,8 +194,6 @@ TEST_CASE_TEMPLATE("attention_forward: no query sees a later key", T, float, bf1
 
 TEST_CASE_TEMPLATE("attention_forward: what is not a number stays with the queries that see it", T,
                    float, bf16) {
-    // The cpu form multiplies masked values by a probability of zero, and 0 x NaN is NaN.
-    if (tested_device() == Device::cpu) return;
     const AttentionCase<T> c({.lengths = {130}, .heads = 2, .kv_heads = 1, .dim = 33});
     const auto before = c.forward(tested_device(), kRunForward);
     for (const int bad : {1, 66, 129}) {  // the first token that sees it
@@ -215,25 +213,82 @@ TEST_CASE_TEMPLATE("attention_forward: what is not a number stays with the queri
     }
 }
 
-TEST_CASE_TEMPLATE("attention_forward: the order of a grid's blocks changes no bit", T, float,
-                   bf16) {
-    const AttentionCase<T> c({.lengths = kLengths, .heads = 6, .kv_heads = 2, .dim = 33});
-    const uint32_t seed_before = simt::schedule_seed();
-    const auto first = c.forward(tested_device(), kRunForward);
-    for (const uint32_t seed : {1, 2, 3}) {
-        simt::set_schedule_seed(seed);  // of the simt device; elsewhere a second run
-        const auto again = c.forward(tested_device(), kRunForward);
-        simt::set_schedule_seed(seed_before);
-        CHECK(same_bits(again.out, first.out));
-        CHECK(same_bits(again.out_rest, first.out_rest));
-        CHECK(same_bits(again.lse, first.lse));
+TEST_CASE_TEMPLATE("attention_backward: what is not a number stays with the pairs that see it", T,
+                   float, bf16) {
+    const AttentionCase<T> c({.lengths = {130}, .heads = 2, .kv_heads = 1, .dim = 33});
+    const auto run = [](const AttentionCase<T>& inputs) {
+        return inputs.backward(inputs.forward(tested_device(), kRunForward), tested_device(),
+                               kRunBackward);
+    };
+    const auto same = [](const std::vector<T>& a, const std::vector<T>& b, int from, int to) {
+        return !std::memcmp(&a[from], &b[from], sizeof(T) * (to - from));
+    };
+    const auto before = run(c);
+    for (const int bad : {1, 66, 128}) {
+        CAPTURE(bad);
+        for (const float value : {NAN, INFINITY}) {
+            AttentionCase<T> bad_key = c, bad_query = c;
+            std::fill_n(&bad_key.k[bad * 33], 33, T(value));
+            std::fill_n(&bad_key.v[bad * 33], 33, T(value));
+            std::fill_n(&bad_query.q[bad * 66], 66, T(value));
+            std::fill_n(&bad_query.grad_out[bad * 66], 66, T(value));
+            // Earlier queries do not see the key; neither later keys nor other queries see the
+            // query.
+            const auto after_key = run(bad_key), after_query = run(bad_query);
+            CHECK(same(after_key.grad_q, before.grad_q, 0, bad * 66));
+            CHECK(!std::isfinite(float(after_key.grad_q[bad * 66])));
+            CHECK(same(after_query.grad_q, before.grad_q, 0, bad * 66));
+            CHECK(same(after_query.grad_q, before.grad_q, (bad + 1) * 66, 130 * 66));
+            CHECK(same(after_query.grad_k, before.grad_k, (bad + 1) * 33, 130 * 33));
+            CHECK(same(after_query.grad_v, before.grad_v, (bad + 1) * 33, 130 * 33));
+            for (int key = 0; key <= bad; ++key) {
+                CHECK(!std::isfinite(float(after_query.grad_k[key * 33])));
+                CHECK(!std::isfinite(float(after_query.grad_v[key * 33])));
+            }
+        }
     }
 }
 
-TEST_CASE("attention_forward: a long row agrees with the reference") {
-    check_forward(AttentionCase<float>({.lengths = {257}, .heads = 2, .kv_heads = 1, .dim = 64}));
+TEST_CASE_TEMPLATE("attention: the order of a grid's blocks changes no bit", T, float, bf16) {
+    const AttentionCase<T> c({.lengths = {1, 31, 0, 65, 130}, .heads = 4, .kv_heads = 2, .dim = 6});
+    const uint32_t seed_before = simt::schedule_seed();
+    const auto run = [&](uint32_t seed) {
+        simt::set_schedule_seed(seed);  // of the simt device; elsewhere a second run
+        const auto forward = c.forward(tested_device(), kRunForward);
+        const auto backward = c.backward(forward, tested_device(), kRunBackward);
+        simt::set_schedule_seed(seed_before);
+        return std::pair(forward, backward);
+    };
+    const auto [forward, backward] = run(seed_before);
+    for (uint32_t seed = 1; seed <= 10; ++seed) {
+        const auto [out, gradients] = run(seed);
+        CHECK(same_bits(out.out, forward.out));
+        CHECK(same_bits(out.out_rest, forward.out_rest));
+        CHECK(same_bits(out.lse, forward.lse));
+        CHECK(same_bits(gradients.grad_q, backward.grad_q));
+        CHECK(same_bits(gradients.grad_k, backward.grad_k));
+        CHECK(same_bits(gradients.grad_v, backward.grad_v));
+    }
+}
+
+TEST_CASE("attention: a long row agrees with the reference") {
+    const AttentionShape alone{.lengths = {257}, .heads = 2, .kv_heads = 1, .dim = 64};
+    check_forward(AttentionCase<float>(alone));
     check_forward(AttentionCase<float>(
         {.lengths = {1, 33}, .history = {257, 257}, .heads = 2, .kv_heads = 1, .dim = 64}));
+    check_backward(AttentionCase<float>(alone));
+}
+
+TEST_CASE("attention: a long row among many agrees with the reference") {
+    std::vector<int32_t> lengths(512, 0);  // so many that a GPU's block has several tiles
+    lengths[1] = 1;
+    lengths[300] = 130;
+    for (const int dim : {6, 65, 129}) {
+        CAPTURE(dim);
+        const AttentionCase<float> c({.lengths = lengths, .heads = 1, .kv_heads = 1, .dim = dim});
+        check_forward(c);
+        check_backward(c);
+    }
 }
 
 TEST_CASE("attention_backward: a query sends no gradient to later keys or other rows") {

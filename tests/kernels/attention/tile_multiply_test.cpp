@@ -63,3 +63,37 @@ TEST_CASE("tile_multiply: nothing to sum over is zero, or what was there") {
     const auto [kept, expected] = products({5, 20, 0}, false, true);
     CHECK(converted<double>(kept) == expected);
 }
+
+// Rows that see a growing number of values, and those that a shrinking number sees.
+TEST_CASE("tile_multiply_within: agrees with plain loops and reads nothing beyond the ranges") {
+    constexpr int kDepth = 13, kColumns = 20;
+    const int64_t width = padded(kColumns);
+    for (const int rows : {1, 3, 4, 7, 12}) {
+        for (const int offset : {-9, -1, 0, 2, 30}) {
+            for (const bool rising_begin : {false, true}) {
+                const auto range = [&](int m) {
+                    const int edge = std::clamp(m + offset, 0, kDepth);
+                    return rising_begin ? TileRange{edge, kDepth} : TileRange{0, edge};
+                };
+                auto a = normal<float>(rows * kDepth, 0.0, 1.0, /*seed=*/1);
+                const auto b = normal<float>(kDepth * width, 0.0, 1.0, /*seed=*/2);
+                auto c = normal<float>(rows * width, 0.0, 1.0, /*seed=*/3);
+                auto expected = converted<double>(c);
+                for (int m = 0; m < rows; ++m) {
+                    for (int k = 0; k < kDepth; ++k) {
+                        float& left = a[m * kDepth + k];
+                        if (k < range(m).begin || k >= range(m).end) left = NAN;
+                        if (std::isnan(left)) continue;
+                        for (int n = 0; n < width; ++n)
+                            expected[m * width + n] += double{left} * b[k * width + n];
+                    }
+                }
+                tile_multiply_within(range, c.data(), width, {a.data(), kDepth, 1}, b.data(), width,
+                                     rows, kColumns);
+                CAPTURE(rows);
+                CAPTURE(offset);
+                CHECK(max_relative_error(c, expected) <= 1e-6);  // sums of up to 14 terms
+            }
+        }
+    }
+}

@@ -60,9 +60,6 @@ int body(int argc, char** argv) {
     ENSURE_INPUT(flags.given("model"), "--model", "is required");
     ENSURE_INPUT(!options.suites.empty(), "--suite", "is required");
     options.device = apply_common_options(common);
-    ENSURE_INPUT(options.device == Device::cpu, "--device",
-                 "bin/eval runs on cpu, found {}: not every operation has its kernel there yet",
-                 name_of(options.device));
     ensure_no_input(options, output);
     const std::string results = evaluate(options);
     if (!output.empty()) write_file(output, results);

@@ -257,6 +257,7 @@ TrainOptions parse_train_options(int argc, const char* const* argv) {
     for (const Flag& flag : flags.all())  // run.json and the checkpoints will name them
         ENSURE_INPUT(is_valid_utf8(flag.value_text()), "--" + flag.name(),
                      "found bytes that are not UTF-8, expected text");
+    if (options.common.device.empty()) options.common.device = name_of(default_device());
     if (options.eval_strategy.empty())
         options.eval_strategy = options.eval_steps ? "steps" : "epoch";
     if (options.eval_strategy == "steps" && !options.eval_steps && options.evaluates())

@@ -201,7 +201,7 @@ void count_steps(Preparation& out) {
                   .longest_row = longest,
                   .backward = true,
                   .dropout = options.dropout > 0.0,
-                  .device = device_from_name(options.common.device, "--device")};
+                  .device = device_of(options.common)};
 }
 
 }  // namespace

@@ -41,10 +41,7 @@ int body(int argc, char** argv) {
     std::string command;
     for (const char* argument : arguments)
         command += (command.empty() ? "" : " ") + quoted(argument);
-    const Device device = apply_common_options(options.common);
-    ENSURE_INPUT(device == Device::cpu, "--device",
-                 "bin/train runs on cpu, found {}: not every operation has its kernel there yet",
-                 name_of(device));
+    apply_common_options(options.common);
     return argc == 1 ? run_demo(options, command) : train(options, command);
 }
 

@@ -93,9 +93,6 @@ int body(int argc, char** argv) {
     flags.parse(argc, argv);
     check(flags, args);
     const Device device = apply_common_options(args.common);
-    ENSURE_INPUT(device == Device::cpu, "--device",
-                 "bin/generate runs on cpu, found {}: not every operation has its kernel there yet",
-                 name_of(device));
     args.text.seed = static_cast<uint64_t>(args.common.seed);
     if (args.chat && !flags.given("max_new_tokens")) args.text.max_new_tokens = 1024;
     const std::string prompt =

@@ -7,6 +7,8 @@
 make_inputs
 make_model
 
+has_gpu() { ls /dev/nvidia[0-9]* >/dev/null 2>&1; }
+
 # ---- flags -------------------------------------------------------------------------------------
 bare "an unknown flag" "--lernin_rate|--learning_rate" --lernin_rate 1
 bare "an unknown flag that resembles nothing" "--zzzzzzzzzz|--help" --zzzzzzzzzz 1
@@ -63,8 +65,7 @@ train "a metric that is never measured" "--metric_for_best_model|eval_lost" \
     --eval_data eval.txt --load_best_model_at_end --metric_for_best_model eval_lost
 train "overwriting and resuming" "--overwrite_output_dir|--resume_from_checkpoint" \
     --overwrite_output_dir --resume_from_checkpoint latest
-train "--device cuda" "--device|cuda" --device cuda
-train "--device simt" "--device|simt|cpu" --device simt
+has_gpu || train "--device cuda" "--device|cuda" --device cuda
 train "an unknown device" "--device|tpu|cpu" --device tpu
 train "steps beyond counting" "--max_steps" --max_steps 9223372036854775808
 train "a warmup beyond counting" "--warmup_steps" --warmup_steps 1e300
@@ -148,7 +149,7 @@ generate "an unknown output" "--output|json|xml" --output xml
 generate "a prompt twice" "--prompt|--prompt_file" --prompt_file train.txt
 long_prompt=$(printf 'the sea %.0s' {1..80})
 generate "a prompt beyond the positions" "--prompt|64" --prompt "$long_prompt"
-generate "a device that it has not" "--device|simt" --device simt
+has_gpu || generate "a device that it has not" "--device|cuda" --device cuda
 refused "generate: no model" "--model|required" "$bin/generate" --prompt x
 refused "generate: no prompt" "--prompt" "$bin/generate" --model model
 refused "generate: an absent prompt file" "absent.txt" "$bin/generate" --model model \
@@ -165,7 +166,7 @@ eval_with "a batch of a billion tokens" "--batch_tokens" --batch_tokens 10000000
 eval_with "a length below 2" "--max_length|1" --max_length 1
 eval_with "a batch of 0 tokens" "--batch_tokens|0" --batch_tokens 0
 eval_with "an absent folder to write to" "absent/e.json" --output absent/e.json
-eval_with "a device that it has not" "--device|simt" --device simt
+has_gpu || eval_with "a device that it has not" "--device|cuda" --device cuda
 refused "eval: no suite" "--suite|required" "$bin/eval" --model model
 refused "eval: no model" "--model|required" "$bin/eval" --suite perplexity=eval.txt
 

@@ -17,10 +17,10 @@ CommonOptions parsed(const std::vector<const char*>& arguments) {
 
 }  // namespace
 
-TEST_CASE("common flags: seed 42 and the cpu unless asked otherwise") {
+TEST_CASE("common flags: seed 42 and the best device that answers, unless asked otherwise") {
     const CommonOptions options = parsed({"test"});
     CHECK(options.seed == 42);
-    CHECK(apply_common_options(options) == Device::cpu);
+    CHECK(apply_common_options(options) == default_device());
     CHECK(apply_common_options(parsed({"test", "--device", "cpu"})) == Device::cpu);
 }
 

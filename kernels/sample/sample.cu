@@ -165,9 +165,8 @@ __device__ void set_masses(const Ranking& row, float largest, float temperature,
         // Equal logits weigh 1, also where both are infinite.
         const double weight =
             logit == largest ? 1.0 : exp((double(logit) - double(largest)) / double(temperature));
-        masses[v] = uint64_t(weight * one + 0.5);
+        masses[v] = uint64_t(weight * one + 0.5);  // of tokens that this thread will read
     }
-    __syncthreads();
 }
 
 __device__ uint64_t draw(const Sample& args, const Ranking& row, Shared& shared) {

@@ -171,6 +171,21 @@ TEST_CASE("sample: -infinity and NaN are never drawn; a row of nothing else yiel
     CHECK(draw(infinite, tested_device(), run)[0] == 1);
 }
 
+TEST_CASE("sample: of thousands of tokens with a probability of 0 none is drawn") {
+    const int rows = 64, vocabulary = 5000;
+    std::vector<float> logits(rows * vocabulary, -1000.0f);
+    for (int row = 0; row < rows; ++row) logits[row * vocabulary + 1234] = 0.0f;
+    CHECK(draw(Case(rows, logits), tested_device(), run) == std::vector<int32_t>(rows, 1234));
+}
+
+TEST_CASE("sample: the lowest finite logit is drawn where all others are -infinity") {
+    std::vector<float> logits(256, -kInfinity);
+    logits.back() = -std::numeric_limits<float>::max();
+    for (const float temperature : {0.0f, 1.0f})
+        CHECK(draw(with_settings(Case(1, logits), temperature, 0, 1.0f), tested_device(), run) ==
+              std::vector<int32_t>{255});
+}
+
 TEST_CASE("sample: a draw depends on seed, row and position, not on the other rows") {
     const auto logits = normal<float>(8 * 300, 0.0, 1.0, /*seed=*/2);
     const Case c(8, logits);

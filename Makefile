@@ -3,6 +3,7 @@
 #   CUDA=0          skip nvcc (default: on if nvcc is found)
 #   CONFIG=asan     a second build under AddressSanitizer and UBSan, in build/asan
 #   CONFIG=check    test_kernels that judges every access of an emulated kernel, in build/check
+#   OPTIMIZE=-O0    for CONFIG=check: every variable is there for gdb
 #   CXX=clang++     another compiler, in a build folder of its own
 #   ARCH=x86-64-v3  instead of this machine's own instruction set
 #   JOBS=4          compile so many files at once (default: one a core)
@@ -41,8 +42,10 @@ flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-om
 flags_fuzz := $(flags_asan) -fsanitize=fuzzer-no-link,float-cast-overflow
 # The emulator checks every access of a kernel: kernels/simt/check.h. Source lines are found by
 # absolute addresses.
-flags_check := -O1 -DFETTLE_CHECK=1 -fno-pie
+flags_check := $(or $(OPTIMIZE),-O1) -g -DFETTLE_CHECK=1 -fno-pie
 checked := -fsanitize=thread -fsanitize=bounds
+# For machines other than this one: scripts/make_bundle.sh.
+flags_bundle := -O2 -fPIC
 flags += $(flags_$(CONFIG))
 libraries := -ldnnl -lfmt -lyaml-cpp -lutf8proc -lcrypto -lpthread
 ifneq (,$(findstring clang,$(CXX)))
@@ -52,7 +55,7 @@ ifeq ($(CUDA),1)
 cuda_home := $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
 flags += -DFETTLE_WITH_CUDA=1
 libraries += $(cuda_home)/lib64/libcudart_static.a -ldl -lrt
-nvcc_flags := -std=c++20 -O3 -I. -lineinfo --expt-relaxed-constexpr -Werror all-warnings -Xcompiler=-Wall,-Wextra \
+nvcc_flags := -std=c++20 -O3 -I. -lineinfo --expt-relaxed-constexpr -Werror all-warnings -Xcompiler=-Wall,-Wextra,-fPIC \
               -DFETTLE_WITH_CUDA=1 -DFETTLE_DEVICE=on_cuda \
               -gencode arch=compute_80,code=[sm_80,compute_80] \
               -gencode arch=compute_90a,code=sm_90a
@@ -67,7 +70,7 @@ programs := $(patsubst %_main.cpp,$(BIN)/%,$(notdir $(mains)))
 objects := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %_main.cpp,$(sources))) \
            $(patsubst %.cu,$(BUILD)/%.simt.o,$(filter-out %_runtime.cu,$(device_sources))) \
            $(if $(filter 1,$(CUDA)),$(patsubst %.cu,$(BUILD)/%.cuda.o,$(device_sources)))
-library := $(BUILD)/libfettle.a
+library := $(BUILD)/libfettle.$(if $(filter bundle,$(CONFIG)),so,a)
 test_sources := $(shell find tests -name '*_test.cpp')
 test_support := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/support/*.cpp))
 kernel_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter tests/kernels/%,$(test_sources)))
@@ -76,8 +79,8 @@ host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_
 hostile_files := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/end_to_end/hostile/*.cpp))
 test_programs := $(BUILD)/test_kernels $(BUILD)/test_host $(BUILD)/hostile
 
-.PHONY: help all demo demo-smollm2 test test-all fuzz fuzz-programs format lint check clean tests \
-        setup
+.PHONY: help all demo demo-smollm2 test test-all test-gpu bundle bundle-programs cuda-objects fuzz \
+        fuzz-programs format lint check clean tests setup
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
@@ -108,6 +111,13 @@ lint:  ## check include direction, forbidden constructs, sizes
 	@scripts/lint.sh
 check:  ## build with warnings as errors, format, lint, test; print the checklist
 	@scripts/check.sh $(BUILD) $(BIN)
+test-gpu: all tests  ## what only a GPU can say, in five minutes; raw outputs into gpu_results/
+	@scripts/test_gpu.sh --tests $(BUILD) --bin $(BIN)
+bundle:  ## programs and tests for machines with a GPU and no compiler, in build/bundle/fettle
+	@scripts/setup.sh
+	@$(MAKE) cuda-objects
+	@$(MAKE) CONFIG=bundle ARCH=x86-64-v3 bundle-programs
+	@scripts/make_bundle.sh build/bundle build/bundle/fettle
 clean:  ## remove what was built
 	rm -rf build bin
 tests: $(test_programs)
@@ -137,7 +147,7 @@ $(BUILD)/%.cuda.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  nvcc  $<"
 	@$(NVCC) $(nvcc_flags) -MMD -MP -c $< -o $@ 2>$@.log; status=$$?; cat $@.log >&2; exit $$status
-$(library): $(objects)
+$(BUILD)/libfettle.a: $(objects)
 	@rm -f $@ && ar rcs $@ $^
 
 define program_rule
@@ -154,6 +164,15 @@ $(BUILD)/hostile: $(hostile_files) $(library)
 $(test_programs):
 	@echo "  link  $@"
 	@$(CXX) $(flags) $(if $(filter check,$(CONFIG)),-no-pie) $^ $(libraries) -o $@
+
+# ---- bundle ---------------------------------------------------------------------------------
+# The kernels' code would be in every program: there it is in a shared library. What nvcc makes is
+# the same for every machine.
+cuda-objects: $(filter %.cuda.o,$(objects))
+$(BUILD)/libfettle.so: $(filter-out %.cuda.o,$(objects)) $(patsubst %.cu,build/release/%.cuda.o,$(if $(filter 1,$(CUDA)),$(device_sources)))
+	@echo "  link  $@"
+	@$(CXX) -shared -Wl,-soname,$(notdir $@) -fopenmp $^ $(libraries) -o $@
+bundle-programs: $(programs) $(BUILD)/test_kernels $(BUILD)/test_host
 
 # ---- mutants --------------------------------------------------------------------------------
 # scripts/mutate_kernels.sh: test_kernels with mutated copies of the kernels in their place.

@@ -58,15 +58,17 @@ struct Tile {
     float* pairs;     // [kQueries][kPairStride]
     float* lse;       // [kQueries]
     float* delta;     // [kQueries]
+    int dim;          // elements of a row that are not padding
 
-    __device__ explicit Tile(float* shared)
+    __device__ Tile(float* shared, int head_dim)
         : keys(shared),
           values(keys + kKeys * kRowStride),
           queries(values + kKeys * kRowStride),
           grad_out(queries + kQueries * kRowStride),
           pairs(grad_out + kQueries * kRowStride),
           lse(pairs + kQueries * kPairStride),
-          delta(lse + kQueries) {}
+          delta(lse + kQueries),
+          dim(head_dim) {}
 };
 
 // Some consecutive tokens under one head.
@@ -140,17 +142,17 @@ __device__ void find_delta(const Tile<kDim>& tile, const AttentionBackward<T>& a
     }
 }
 
-// pairs.at[i][j] = left[query i] . right[key j]; zero for a thread without queries.
+// at[i][j] = left[query i] . right[key j]; zero for a thread without queries.
 template <int kDim>
-__device__ void multiply(Pairs<kDim>& pairs, const float* left, const float* right, int num_queries,
-                         int dim) {
+__device__ Pairs<kDim> multiply(const float* left, const float* right, int num_queries, int dim) {
     constexpr int kStride = Tile<kDim>::kRowStride;
+    Pairs<kDim> pairs;
     const int row = threadIdx.x / kPairColumns;
-    if (row >= num_queries) return;
+    if (row >= num_queries) return pairs;
     left += row * kStride;
     right += threadIdx.x % kPairColumns * kStride;
     for (int d = 0; d < dim; d += kVector) {  // zeros fill the last vector
-        float queries[Pairs<kDim>::kRows][kVector];
+        float queries[Pairs<kDim>::kRows][kVector], key[kVector];
 #pragma unroll
         for (int i = 0; i < Pairs<kDim>::kRows; ++i)
 #pragma unroll
@@ -158,22 +160,25 @@ __device__ void multiply(Pairs<kDim>& pairs, const float* left, const float* rig
                 queries[i][e] = aligned(left + i * kPairRows * kStride + d)[e];
 #pragma unroll
         for (int j = 0; j < Pairs<kDim>::kColumns; ++j) {
-            const float* key = aligned(right + j * kPairColumns * kStride + d);
+#pragma unroll
+            for (int e = 0; e < kVector; ++e)
+                key[e] = aligned(right + j * kPairColumns * kStride + d)[e];
 #pragma unroll
             for (int i = 0; i < Pairs<kDim>::kRows; ++i)
 #pragma unroll
                 for (int e = 0; e < kVector; ++e) pairs.at[i][j] += queries[i][e] * key[e];
         }
     }
+    return pairs;
 }
 
 // Of the staged queries and keys: P to `probabilities`, dS to `gradients`. Those of masked pairs
 // mean nothing.
 template <int kDim>
 __device__ void differentiate(Pairs<kDim>& probabilities, Pairs<kDim>& gradients,
-                              const Tile<kDim>& tile, int num_queries, int dim, float scale) {
-    multiply(probabilities, tile.queries, tile.keys, num_queries, dim);
-    multiply(gradients, tile.grad_out, tile.values, num_queries, dim);
+                              const Tile<kDim>& tile, int num_queries, float scale) {
+    probabilities = multiply<kDim>(tile.queries, tile.keys, num_queries, tile.dim);
+    gradients = multiply<kDim>(tile.grad_out, tile.values, num_queries, tile.dim);
 #pragma unroll
     for (int i = 0; i < Pairs<kDim>::kRows; ++i) {
         const int row = threadIdx.x / kPairColumns + i * kPairRows;
@@ -206,12 +211,17 @@ __device__ bool sees(int row, int step, int distance) {
 
 // Adds pairs[row, step] * right[step] to the thread's rows: all, or those whose pair is visible.
 template <bool kRowsAreKeys, bool kAll, int kDim, int kRows>
-__device__ void add_step(Sums<kDim, kRows>& sums, const Tile<kDim>& tile, const float* right,
-                         int step, int distance) {
+__device__ __forceinline__ void add_step(Sums<kDim, kRows>& sums, const Tile<kDim>& tile,
+                                         const float* right, int step, int distance) {
     using Shape = Tile<kDim>;
     const int first = threadIdx.x / Shape::kColumns;
-    const float* vector =
-        right + step * Shape::kRowStride + threadIdx.x % Shape::kColumns * kVector;
+    float vectors[2][kVector];
+#pragma unroll
+    for (int g = 0; g < 2; ++g)
+#pragma unroll
+        for (int e = 0; e < kVector; ++e)
+            vectors[g][e] = aligned(right + step * Shape::kRowStride + g * kDim / 2 +
+                                    threadIdx.x % Shape::kColumns * kVector)[e];
 #pragma unroll
     for (int i = 0; i < Sums<kDim, kRows>::kOwned; ++i) {
         const int row = first + i * Shape::kGroups;
@@ -221,8 +231,7 @@ __device__ void add_step(Sums<kDim, kRows>& sums, const Tile<kDim>& tile, const 
 #pragma unroll
         for (int g = 0; g < 2; ++g)
 #pragma unroll
-            for (int e = 0; e < kVector; ++e)
-                sums.at[i][g][e] += pair * aligned(vector + g * kDim / 2)[e];
+            for (int e = 0; e < kVector; ++e) sums.at[i][g][e] += pair * vectors[g][e];
     }
 }
 
@@ -234,12 +243,14 @@ __device__ void add_rows(Sums<kDim, kRows>& sums, const Tile<kDim>& tile, const 
     const int last = first + kRows - Tile<kDim>::kGroups;
     const int begin = kRowsAreKeys ? max(first - distance, 0) : 0;
     const int end = kRowsAreKeys ? steps : min(last + distance + 1, steps);
+    Sums<kDim, kRows> local = sums;  // what nothing refers to can stay in registers
     for (int step = begin; step < end; ++step) {
         if (sees<kRowsAreKeys>(kRowsAreKeys ? last : first, step, distance))
-            add_step<kRowsAreKeys, true>(sums, tile, right, step, distance);
+            add_step<kRowsAreKeys, true>(local, tile, right, step, distance);
         else  // the diagonal
-            add_step<kRowsAreKeys, false>(sums, tile, right, step, distance);
+            add_step<kRowsAreKeys, false>(local, tile, right, step, distance);
     }
+    sums = local;
 }
 
 // The thread's sums to the part's rows of a gradient.
@@ -278,8 +289,7 @@ __device__ void query_tile(const Tile<kDim>& tile, const AttentionBackward<T>& a
         stage_keys(tile, args, keys);
         __syncthreads();
         Pairs<kDim> probabilities, gradients;
-        differentiate(probabilities, gradients, tile, queries.count, args.head_dim,
-                      float(args.scale));
+        differentiate(probabilities, gradients, tile, queries.count, float(args.scale));
         put(tile, gradients);
         __syncthreads();
         add_rows<false>(sums, tile, tile.keys, keys.count, first_query - first_key);
@@ -292,7 +302,7 @@ template <int kDim, typename T>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_backward_block_per_query_tile(AttentionBackward<T> args, int blocks) {
     FETTLE_DYNAMIC_SHARED(float, shared);
-    const Tile<kDim> tile(shared);
+    const Tile<kDim> tile(shared, args.head_dim);
     constexpr int kQueries = Tile<kDim>::kQueries;
     const int head = blockIdx.x / blocks % args.heads;
     const int row = blockIdx.x / blocks / args.heads;
@@ -322,7 +332,7 @@ __device__ void add_queries(KeySums<kDim>& sums, const Tile<kDim>& tile,
             i < queries.count ? delta[(queries.token + i) * args.heads + queries.head] : 0.0f;
     __syncthreads();
     Pairs<kDim> probabilities, gradients;
-    differentiate(probabilities, gradients, tile, queries.count, args.head_dim, float(args.scale));
+    differentiate(probabilities, gradients, tile, queries.count, float(args.scale));
     put(tile, probabilities);
     __syncthreads();
     add_rows<true>(sums.v, tile, tile.grad_out, queries.count, distance);
@@ -358,7 +368,7 @@ template <int kDim, typename T>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_backward_block_per_key_tile(AttentionBackward<T> args, int blocks) {
     FETTLE_DYNAMIC_SHARED(float, shared);
-    const Tile<kDim> tile(shared);
+    const Tile<kDim> tile(shared, args.head_dim);
     constexpr int kKeys = Tile<kDim>::kKeys;
     const int kv_head = blockIdx.x / blocks % args.kv_heads;
     const int row = blockIdx.x / blocks / args.kv_heads;

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Everything that only a GPU can say, unattended, in about five minutes; most informative first. A
+# stage that fails stops no other. Raw outputs go to one file a stage.
+#
+#     scripts/test_gpu.sh [--tests build/release] [--bin bin] [--output gpu_results]
+#
+# Exit status: 0 if every stage passed, 1 if one did not, 2 if no GPU answers. The sanitizers are
+# those on $PATH, or of the toolkit, or of PyPI's nvidia-cuda-sanitizer-api.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+tests=build/release bin=bin output=gpu_results seconds=${FETTLE_GPU_SECONDS:-300}
+
+fail() { echo "test_gpu.sh: $*" >&2; exit 2; }
+while [ $# -gt 0 ]; do
+    case $1 in
+        --tests|--bin|--output)
+            [ $# -ge 2 ] || fail "$1: a value is missing"
+            declare "${1#--}=$2"; shift 2 ;;
+        -h|--help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;;
+        *) fail "$1: unknown flag; --help lists them" ;;
+    esac
+done
+"$tests/test_kernels" --device cuda --list-test-cases >/dev/null || exit 2
+mkdir -p "$output" || fail "$output: cannot be made"
+failed=0 start=$SECONDS
+
+# stage NAME COMMAND...: what it prints to NAME.txt, how it ended to the terminal.
+stage() {
+    local name=$1 status=0 begin=$SECONDS left=$((seconds - (SECONDS - start)))
+    shift
+    if [ $left -le 0 ]; then
+        echo "not run  $name: $seconds seconds are over" | tee "$output/$name.txt"
+        failed=1
+        return
+    fi
+    { echo "\$ $*"; timeout -k 5 $left "$@"; } >"$output/$name.txt" 2>&1 || status=$?
+    [ $status -eq 0 ] || failed=1
+    echo "$([ $status -eq 0 ] && echo passed || echo "FAILED ($status)")  $name ($((SECONDS - begin)) s)" \
+        "$(grep -E '^\[doctest\] test cases' "$output/$name.txt" | tail -n 1)"
+}
+
+# The demo's model trained for ten steps there and on the cpu: the same losses to 1e-4.
+same_losses() {
+    local device
+    for device in cpu cuda; do
+        "$bin/train" --device $device --model train/demo/base \
+            --train_data train/demo/shakespeare.txt --max_steps 10 --max_length 128 \
+            --per_device_train_batch_size 8 --learning_rate 1e-3 --logging_steps 1 \
+            --save_strategy no --report_to none --output_dir "$output/run_$device" || return 1
+        grep -o '"loss":[0-9.]*' "$output/run_$device/metrics.jsonl" | cut -d: -f2 \
+            >"$output/losses_$device.txt"
+    done
+    paste "$output"/losses_{cpu,cuda}.txt
+    awk 'NR == FNR { cpu[FNR] = $1; next }
+         { d = $1 / cpu[FNR] - 1; if (d > 1e-4 || d < -1e-4) bad = 1 }
+         END { exit bad || FNR != 10 }' "$output"/losses_{cpu,cuda}.txt
+}
+
+sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+if [ -z "$sanitizer" ] && command -v pip >/dev/null; then
+    pip install -q --no-deps --target "$output/sanitizer" nvidia-cuda-sanitizer-api >/dev/null 2>&1
+    sanitizer=$(find "$output/sanitizer" -name compute-sanitizer -type f 2>/dev/null | head -n 1)
+    [ -z "$sanitizer" ] || chmod +x "$sanitizer"
+fi
+
+stage device nvidia-smi
+stage kernels "$tests/test_kernels" --device cuda -tce='quantized*' -d
+stage models "$tests/test_host" --device cuda -d \
+    -tc='transformer*,optimizer*,import_llama2c: stories260K*'
+stage losses same_losses
+small='-tc=layernorm*,rmsnorm*,adamw*,embedding*,cross_entropy: agrees*,attention_*: agrees*,sample: a*'
+for tool in memcheck racecheck synccheck initcheck; do
+    if [ -z "$sanitizer" ]; then
+        echo "not run  $tool: no compute-sanitizer" | tee "$output/$tool.txt"
+        failed=1
+    else
+        stage $tool "$sanitizer" --tool $tool --error-exitcode 9 \
+            "$tests/test_kernels" --device cuda "$small"
+    fi
+done
+exit $failed

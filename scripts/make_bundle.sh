@@ -41,4 +41,17 @@ here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 exec "$here/scripts/test_gpu.sh" --tests "$here/bin" --bin "$here/bin" "$@"
 LAUNCHER
 chmod +x "$folder/test-gpu"
+
+# In a root folder that has nothing else, every program starts.
+if [ "$(id -u)" = 0 ]; then
+    bare=$(mktemp -d)
+    trap 'rm -rf "$bare"' EXIT
+    cp -r "$folder" "$bare/fettle"
+    gunzip "$bare"/fettle/lib/*.gz
+    for file in "$folder"/programs/*; do
+        chroot "$bare" /fettle/lib/ld-linux-x86-64.so.2 --library-path /fettle/lib \
+            "/fettle/programs/$(basename "$file")" --version >/dev/null
+    done
+    echo "every program starts in a bare root folder"
+fi
 echo "$folder: $(du -sm --apparent-size "$folder" | cut -f1) MiB"

@@ -89,6 +89,13 @@ TEST_CASE("attention_forward sm80: a long row agrees with the reference") {
     check_forward({.lengths = {257}, .heads = 1, .kv_heads = 1, .dim = 128});
 }
 
+TEST_CASE("attention_forward sm80: a block may have several tiles of queries") {
+    if (tested_device() == Device::cpu) return;
+    std::vector<int32_t> lengths(64, 1);  // so many rows that each head of one has a single block
+    lengths.push_back(270);
+    check_forward({.lengths = lengths, .heads = 8, .kv_heads = 1, .dim = 64});
+}
+
 TEST_CASE("attention_forward sm80: queries see their row's cache") {
     if (tested_device() == Device::cpu) return;
     for (const int dim : {64, 128})
@@ -137,6 +144,28 @@ TEST_CASE("attention_forward sm80: equal scores average the values seen so far")
     const auto result = c.forward(tested_device(), kRunSm80);  // every P is 1, exact in bf16
     for (const bf16 out : result.out) CHECK(std::fabs(float(out) - 3.0f) <= 3.0 * 0x1p-8);
     for (int i = 0; i < 130; ++i) CHECK(std::fabs(result.lse[i] - std::log(double(i + 1))) <= 1e-6);
+}
+
+TEST_CASE("attention_forward sm80: queries before the first key are zero, with weight zero") {
+    if (tested_device() == Device::cpu) return;
+    for (const int keys : {1, 4, 70}) {
+        CAPTURE(keys);
+        const AttentionCase<bf16> c(
+            {.lengths = {135}, .history = {keys - 135}, .heads = 1, .kv_heads = 1, .dim = 64});
+        AttentionCase<bf16> last({.lengths = {keys}, .heads = 1, .kv_heads = 1, .dim = 64});
+        last.q.assign(c.q.end() - keys * 64, c.q.end());
+        last.k = c.k;
+        last.v = c.v;
+        const auto actual = c.forward(tested_device(), kRunSm80);
+        const auto expected = last.forward(Device::cpu, kOracleForward);
+        for (int token = 0; token < 135 - keys; ++token) {
+            for (int d = 0; d < 64; ++d) CHECK(actual.out[token * 64 + d].bits == 0);
+            CHECK(actual.lse[token] == -INFINITY);
+        }
+        // 64 2^-24 |q| |k| / 8, both no longer than 12
+        for (int token = 135 - keys; token < 135; ++token)
+            CHECK(std::fabs(actual.lse[token] - expected.lse[token - 135 + keys]) <= 1e-4);
+    }
 }
 
 TEST_CASE("attention_forward sm80: no query sees a later key") {

@@ -138,7 +138,7 @@ $(BUILD)/%.o: %.cpp $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  c++   $<"
 	@$(CXX) $(flags) -MMD -MP -c $< -o $@
-$(BUILD)/tests/kernels/simt/check_test.o: flags += $(if $(filter check,$(CONFIG)),$(checked))
+$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check copies warp_matrix): flags += $(if $(filter check,$(CONFIG)),$(checked))
 $(BUILD)/%.simt.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  simt  $<"

@@ -1,5 +1,7 @@
 #include "kernels/attention/attention.h"
 
+#include <atomic>
+
 #include "kernels/attention/attention_reference.h"
 #include "kernels/core/dispatch.h"
 
@@ -15,15 +17,29 @@ template <typename T>
 void attention_forward(const AttentionForward<T>&, StreamView);
 template <typename T>
 void attention_backward(const AttentionBackward<T>&, StreamView);
+void attention_forward_sm80(const AttentionForward<bf16>&, StreamView);
 }  // namespace on_cuda
 namespace on_simt {
 template <typename T>
 void attention_forward(const AttentionForward<T>&, StreamView);
 template <typename T>
 void attention_backward(const AttentionBackward<T>&, StreamView);
+void attention_forward_sm80(const AttentionForward<bf16>&, StreamView);
 }  // namespace on_simt
 
 namespace {
+
+std::atomic<AttentionForm> form{AttentionForm::plain};
+
+bool fits_sm80(const AttentionForward<bf16>& args) {
+    const auto in_chunks = [](const bf16* tensor, int64_t stride) {
+        return reinterpret_cast<uintptr_t>(tensor) % 16 == 0 && stride % 8 == 0;
+    };
+    return (args.head_dim == 64 || args.head_dim == 128) && args.scale > 0.0 &&
+           in_chunks(args.q, args.q_stride) && in_chunks(args.k, args.k_stride) &&
+           in_chunks(args.v, args.v_stride) && in_chunks(args.out, args.out_stride) &&
+           in_chunks(args.out_rest, args.out_stride);
+}
 
 template <class Args>
 void check_shape(const char* op, const Args& args) {
@@ -57,12 +73,20 @@ void attention_forward(const AttentionForward<T>& args, StreamView stream) {
     ENSURE(args.out && args.q && args.k && args.v && args.query_starts,
            "attention_forward: out, q, k, v or query_starts is null");
     const auto full = with_strides(args);
+    if constexpr (std::is_same_v<T, bf16>) {
+        if (form == AttentionForm::sm80 && fits_sm80(full))
+            return dispatch("attention_forward", full, stream, on_cpu::attention_forward<T>,
+                            FETTLE_CUDA_FORM(on_cuda::attention_forward_sm80),
+                            on_simt::attention_forward_sm80);
+    }
     if constexpr (std::is_same_v<T, double>)
         attention_forward_reference(full);
     else
         dispatch("attention_forward", full, stream, on_cpu::attention_forward<T>,
                  FETTLE_CUDA_FORM(on_cuda::attention_forward<T>), on_simt::attention_forward<T>);
 }
+
+void set_attention_form(AttentionForm value) { form = value; }
 
 template <typename T>
 void attention_backward(const AttentionBackward<T>& args, StreamView stream) {

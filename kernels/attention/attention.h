@@ -8,8 +8,9 @@
 // keys - n + i + 1 of its keys. In training keys and queries are the same tokens; in generation a
 // row's keys are its cache. Query head h reads key head h / (heads / kv_heads).
 //
-// Rounding points: products are summed and P is kept in Accumulator<T> on the cpu; out is rounded
-// to T once.
+// Rounding points: products are summed and P is kept in Accumulator<T>; out is rounded to T once.
+// AttentionForm::sm80 rounds P to bf16 as well: |out - exact| <= 2^-8 sum_j P[i,j] |v[j]| + half a
+// unit of bf16, and out_rest is no closer to the exact value than that first term.
 #pragma once
 
 #include <cstdint>
@@ -81,6 +82,13 @@ template <typename T>
 void attention_forward(const AttentionForward<T>& args, StreamView stream);
 template <typename T>
 void attention_backward(const AttentionBackward<T>& args, StreamView stream);
+
+// Which form of attention_forward runs on cuda and simt, for the whole program: `plain` takes every
+// shape; `sm80` uses tensor cores for bf16 with head_dim 64 or 128, a positive scale, and tensors
+// and strides that are multiples of 16 bytes, and is `plain` for the rest. What has not run on a
+// chip is not the default.
+enum class AttentionForm { plain, sm80 };
+void set_attention_form(AttentionForm form);
 
 // A batch of N tokens in rows of at most `longest_row`.
 struct AttentionLimits {

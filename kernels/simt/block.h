@@ -23,8 +23,20 @@ struct Thread {
     uint8_t warp = 0;
     uint8_t lane = 0;
     Waiting waiting = Waiting::for_nothing;
-    Place place{};           // where it waits
-    Fiber* fiber = nullptr;  // null: not started
+    Place place{};             // where it waits
+    Fiber* fiber = nullptr;    // null: not started
+    uint32_t copy_groups = 0;  // that it committed
+};
+
+// An asynchronous copy that its thread has not waited for.
+struct Copy {
+    unsigned char* to = nullptr;          // shared memory
+    const unsigned char* from = nullptr;  // device memory
+    int bytes = 0;
+    int from_bytes = 0;  // as many are copied, the rest becomes zeros
+    uint32_t group = 0;  // of its thread
+    bool landed = false;
+    Place place;
 };
 
 // One meeting of the lanes in `mask`. The last lane to arrive does the work for all: `operation`
@@ -62,6 +74,8 @@ struct Block {
     Thread threads[kMaxThreads];
     Warp warps[kMaxWarps];
     Barrier barrier;
+    std::vector<Copy> copies[kMaxThreads];  // of each thread
+    int num_flying = 0;                     // copies that have not landed
     Context host;
     std::vector<std::unique_ptr<Fiber>> fibers;
     std::vector<Fiber*> idle_fibers;
@@ -74,7 +88,15 @@ struct Block {
 
 extern constinit thread_local Block* block;  // null: this OS thread has not run one yet
 
+// collective.cpp
+// Waits until all lanes in `mask` are here; the last one runs `operation` for all of them.
+void meet(uint32_t mask, WarpOperation operation, void* argument, Place place);
+// copies.cpp
+void forget_copies();               // of a block that failed
+void land_a_copy(uint32_t random);  // any one of those under way
+void check_no_copies_left(const Thread& leaver);
 // scheduler.cpp
+uint32_t next_random();                              // of a block in random order
 void run_block();                                    // runs `block`; its error says how it ended
 void wait_for_others(Waiting waiting, Place place);  // runs other threads until made ready
 // Ends the block from within a thread: notes the message and unwinds to where the thread began.
@@ -85,5 +107,7 @@ std::string name_of(const Thread& thread);  // "block (1,0,0) thread (33,0,0)"
 // fault.cpp
 void watch_for_faults();           // before each grid: others may have taken the signal since
 void prepare_thread_for_faults();  // once on each OS thread
+// Fails if what an instruction uses lies in dynamic shared memory, but not within the block's.
+void check_shared_range(const void* address, size_t bytes, const Thread& thread, Place place);
 
 }  // namespace simt

@@ -7,6 +7,9 @@
 // Of several blocks that read a cell only the last two are remembered, and of several threads that
 // read a cell of global memory only the last: a write that races with an earlier reader alone is
 // missed there. In shared memory all readers are remembered.
+//
+// An asynchronous copy writes its destination and reads its source at a clock that nobody has seen,
+// until the thread that began it waits for it: then both happen at that thread's clock.
 #if defined(FETTLE_CHECK)
 #include "kernels/simt/check.h"
 
@@ -18,6 +21,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <iterator>
 #include <map>
 #include <string>
@@ -34,6 +38,8 @@ namespace simt::check {
 namespace {
 
 constexpr size_t kCellBytes = 2;                 // the smallest element is a bf16
+constexpr uint32_t kFlying = 0xffffffffu;        // a clock that nobody has seen
+constexpr uint32_t kAtPlace = 0x80000000u;       // pc: an index into places instead
 constexpr size_t kGuard = 4096;                  // behind dynamic shared memory
 constexpr size_t kHeapBytes = size_t{16} << 30;  // of address space, never used twice
 
@@ -71,6 +77,7 @@ uint32_t serial = 0, first_of_grid = 1;  // of blocks
 std::vector<uint32_t> knowledge;         // [thread, other thread]  clock up to which it has seen
 std::vector<uint32_t> clocks;            // [thread]
 std::vector<Readers> readers;
+std::vector<simt::Place> places;  // of instructions that are emulated
 
 bool inside = true;  // one OS thread runs all kernels
 
@@ -83,7 +90,18 @@ int current_thread() { return static_cast<int>(block->current - block->threads);
 
 // ---- where ----
 
+// Stands for a place where a pc is expected.
+uint32_t pc_of(simt::Place place) {
+    auto found = std::find(places.rbegin(), places.rend(), place);
+    if (found == places.rend()) places.push_back(place), found = places.rbegin();
+    return kAtPlace | static_cast<uint32_t>(&*found - places.data());
+}
+
 std::string source_line(uint32_t pc) {
+    if ((pc & kAtPlace) != 0) {
+        const std::string text = places[pc & ~kAtPlace].text();
+        return text.substr(text.rfind('/') + 1);
+    }
     const std::string command =
         fmt::format("addr2line -i -e /proc/{}/exe {:#x}", getpid(), pc - 1);  // the call itself
     std::string best = "an unknown line";
@@ -174,6 +192,7 @@ std::string name_of_address(const char* address) {
 // ---- happens-before ----
 
 bool has_seen(int thread, const Stamp& stamp) {
+    if (stamp.clock == kFlying) return false;
     return stamp.thread == thread || known(thread, stamp.thread) >= stamp.clock;
 }
 
@@ -182,7 +201,8 @@ struct Access {
     uint32_t pc;
     Kind kind;
     int thread;
-    bool is_shared;
+    uint32_t clock;
+    bool is_shared = false;
 
     const char* verb() const {
         return kind == Kind::read ? "reads" : kind == Kind::write ? "writes" : "updates";
@@ -195,6 +215,10 @@ struct Access {
         report("race between blocks", by.address, by.pc,
                fmt::format("{}, while another block {} at {},", by.verb(), other_did,
                            source_line(other.pc)));
+    if (other.clock == kFlying)
+        report(kind, by.address, by.pc,
+               fmt::format("{}, while the copy that thread {} began at {} is under way,", by.verb(),
+                           other.thread, source_line(other.pc)));
     report(kind, by.address, by.pc,
            fmt::format("{}, with no synchronisation since thread {} {} at {},", by.verb(),
                        other.thread, other_did, source_line(other.pc)));
@@ -227,8 +251,8 @@ void check_against_reads(const Cell& cell, const Access& by) {
 }
 
 void note_read(Cell& cell, const Access& by) {
-    const Stamp now{serial, clocks[static_cast<size_t>(by.thread)], by.pc,
-                    static_cast<uint16_t>(by.thread)};
+    const Stamp now{serial, by.clock, by.pc, static_cast<uint16_t>(by.thread)};
+    if (cell.read.block == serial && cell.read.clock == kFlying && by.clock != kFlying) return;
     if (cell.read.block != serial) {
         cell.earlier_reader = cell.read.block;
         cell.readers = 0;
@@ -246,8 +270,8 @@ void note_read(Cell& cell, const Access& by) {
 }
 
 void note_write(Cell& cell, const Access& by) {
-    (by.kind == Kind::atomic ? cell.update : cell.write) = {
-        serial, clocks[static_cast<size_t>(by.thread)], by.pc, static_cast<uint16_t>(by.thread)};
+    (by.kind == Kind::atomic ? cell.update : cell.write) = {serial, by.clock, by.pc,
+                                                            static_cast<uint16_t>(by.thread)};
     cell.read = {};
     cell.readers = cell.earlier_reader = 0;
 }
@@ -269,6 +293,29 @@ void check_cell(Cell& cell, const Access& by) {
     if (by.kind == Kind::read) return note_read(cell, by);
     check_against_reads(cell, by);
     note_write(cell, by);
+}
+
+void check_access(Access by, size_t bytes) {
+    const Place place = find(by.address);
+    if (place.cell == nullptr) {
+        if (is_private(by.address)) return;
+        report("host memory", by.address, by.pc, by.kind == Kind::read ? "reads" : "writes");
+    }
+    if ((bytes & (bytes - 1)) == 0 && reinterpret_cast<uintptr_t>(by.address) % bytes != 0)
+        report("misaligned", by.address, by.pc,
+               fmt::format("{} {} bytes that begin at", by.kind == Kind::read ? "reads" : "writes",
+                           bytes));
+    by.is_shared = place.space == Place::shared;
+    Cell* cell = place.cell;
+    for (size_t done = 0; done < bytes; done += kCellBytes, ++cell, by.address += kCellBytes)
+        check_cell(*cell, by);
+}
+
+// Moves what the current thread's copy did from nobody's clock to this moment's.
+void land(Stamp& stamp) {
+    const auto thread = static_cast<size_t>(current_thread());
+    if (stamp.block == serial && stamp.clock == kFlying && stamp.thread == thread)
+        stamp.clock = clocks[thread];
 }
 
 void find_static_memory() {
@@ -328,20 +375,51 @@ void access(const void* pointer, size_t bytes, Kind kind, const void* return_add
     if (inside || block == nullptr || block->current == nullptr) return;
     const Inside emulator;
     const auto pc = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(return_address));
+    check_access({.address = static_cast<const char*>(pointer),
+                  .pc = pc,
+                  .kind = kind,
+                  .thread = current_thread(),
+                  .clock = clocks[static_cast<size_t>(current_thread())]},
+                 bytes);
+}
+
+void shared_access(int thread, const void* pointer, size_t bytes, Kind kind, simt::Place place) {
+    Thread* const current = std::exchange(block->current, &block->threads[thread]);
     const auto* address = static_cast<const char*>(pointer);
-    const Place place = find(address);
-    if (place.cell == nullptr) {
-        if (is_private(address)) return;
-        report("host memory", address, pc, kind == Kind::read ? "reads" : "writes");
-    }
-    if ((bytes & (bytes - 1)) == 0 && reinterpret_cast<uintptr_t>(address) % bytes != 0)
-        report("misaligned", address, pc,
-               fmt::format("{} {} bytes that begin at", kind == Kind::read ? "reads" : "writes",
-                           bytes));
-    Access by{address, pc, kind, current_thread(), place.space == Place::shared};
-    Cell* cell = place.cell;
-    for (size_t done = 0; done < bytes; done += kCellBytes, ++cell, by.address += kCellBytes)
-        check_cell(*cell, by);
+    const uint32_t pc = pc_of(place);
+    if (find(address).space != Place::shared)
+        report("not shared memory", address, pc, kind == Kind::read ? "reads" : "writes");
+    check_access({.address = address,
+                  .pc = pc,
+                  .kind = kind,
+                  .thread = thread,
+                  .clock = clocks[static_cast<size_t>(thread)]},
+                 bytes);
+    block->current = current;
+}
+
+void begin_copy(const Copy& copy) {
+    Access by{.address = reinterpret_cast<const char*>(copy.from),
+              .pc = pc_of(copy.place),
+              .kind = Kind::read,
+              .thread = current_thread(),
+              .clock = kFlying};
+    if (copy.from_bytes > 0 && find(by.address).space != Place::global)
+        report("not device memory", by.address, by.pc, "copies from");
+    for (int i = 0; i < copy.from_bytes; i += 2, by.address += 2) check_access(by, 2);
+    by.address = reinterpret_cast<const char*>(copy.to);
+    by.kind = Kind::write;
+    if (find(by.address).space != Place::shared)
+        report("not shared memory", by.address, by.pc, "copies to");
+    check_access(by, static_cast<size_t>(copy.bytes));
+}
+
+void end_copy(const Copy& copy) {
+    const auto cells = [](const void* address) {
+        return find(static_cast<const char*>(address)).cell;
+    };
+    for (int i = 0; i < copy.bytes; i += 2) land(cells(copy.to)[i / 2].write);
+    for (int i = 0; i < copy.from_bytes; i += 2) land(cells(copy.from)[i / 2].read);
 }
 
 void atomic_access(const void* address, size_t bytes) {

@@ -7,18 +7,30 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/simt/place.h"
+
+namespace simt {
+struct Copy;  // block.h
+}
+
 namespace simt::check {
+
+enum class Kind { read, write, atomic };
 
 #if defined(FETTLE_CHECK)
 constexpr bool kOn = true;
-
-enum class Kind { read, write, atomic };
 
 // A load, store or atomic of the thread that runs, by the instruction before `pc`. Ends the block
 // if it is an error.
 void access(const void* address, size_t bytes, Kind kind, const void* pc);
 // For kernels compiled with instrumentation: the access is at the caller's line.
 void atomic_access(const void* address, size_t bytes);
+// An access to shared memory that an instruction at `place` makes for a thread of the block.
+void shared_access(int thread, const void* address, size_t bytes, Kind kind, Place place);
+// A copy that the thread that runs begins, and sees complete. In between its source must not be
+// written, and its destination not be touched, by any thread.
+void begin_copy(const Copy& copy);
+void end_copy(const Copy& copy);
 
 void begin_grid();
 void begin_block();
@@ -54,6 +66,9 @@ public:
 #else
 constexpr bool kOn = false;
 inline void atomic_access(const void*, size_t) {}
+inline void shared_access(int, const void*, size_t, Kind, Place) {}
+inline void begin_copy(const Copy&) {}
+inline void end_copy(const Copy&) {}
 inline void begin_grid() {}
 inline void begin_block() {}
 inline void order_block() {}

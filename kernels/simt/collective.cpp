@@ -30,34 +30,6 @@ Meeting& find_meeting(Warp& warp, uint32_t mask, Place place) {
     return *free;
 }
 
-// Waits until all lanes in mask are here; the last one runs `operation` for all of them.
-void meet(uint32_t mask, WarpOperation operation, void* argument, Place place) {
-    Thread& thread = *block->current;
-    Warp& warp = block->warps[thread.warp];
-    const uint32_t bit = 1u << thread.lane;
-    if ((mask & bit) == 0)
-        fail(fmt::format("{} is not among the lanes {:08x} that it names at {}", name_of(thread),
-                         mask, place.text()));
-    if ((mask & ~warp.living) != 0)
-        fail(fmt::format("{} waits at {} for lanes {:08x}, of which {:08x} have returned",
-                         name_of(thread), place.text(), mask, mask & ~warp.living));
-    Meeting& meeting = find_meeting(warp, mask, place);
-    if (meeting.arrived == 0) {
-        meeting.mask = mask;
-        meeting.operation = operation;
-        meeting.place = place;
-    } else if (meeting.operation != operation) {
-        fail(fmt::format("{} at {} meets another warp function at {}", name_of(thread),
-                         place.text(), meeting.place.text()));
-    }
-    meeting.arguments[thread.lane] = argument;
-    meeting.arrived |= bit;
-    if (meeting.arrived != mask) return wait_for_others(Waiting::for_warp, place);
-    meeting.arrived = 0;
-    operation(mask, meeting.arguments);
-    warp.ready |= mask;
-}
-
 struct ShuffleArgument {
     uint64_t in;
     uint64_t out;
@@ -105,6 +77,33 @@ void run_ballot(uint32_t mask, void** arguments) {
 void run_sync(uint32_t mask, void**) { check::order_lanes(block->current->warp, mask); }
 
 }  // namespace
+
+void meet(uint32_t mask, WarpOperation operation, void* argument, Place place) {
+    Thread& thread = *block->current;
+    Warp& warp = block->warps[thread.warp];
+    const uint32_t bit = 1u << thread.lane;
+    if ((mask & bit) == 0)
+        fail(fmt::format("{} is not among the lanes {:08x} that it names at {}", name_of(thread),
+                         mask, place.text()));
+    if ((mask & ~warp.living) != 0)
+        fail(fmt::format("{} waits at {} for lanes {:08x}, of which {:08x} have returned",
+                         name_of(thread), place.text(), mask, mask & ~warp.living));
+    Meeting& meeting = find_meeting(warp, mask, place);
+    if (meeting.arrived == 0) {
+        meeting.mask = mask;
+        meeting.operation = operation;
+        meeting.place = place;
+    } else if (meeting.operation != operation) {
+        fail(fmt::format("{} at {} meets another warp function at {}", name_of(thread),
+                         place.text(), meeting.place.text()));
+    }
+    meeting.arguments[thread.lane] = argument;
+    meeting.arrived |= bit;
+    if (meeting.arrived != mask) return wait_for_others(Waiting::for_warp, place);
+    meeting.arrived = 0;
+    operation(mask, meeting.arguments);
+    warp.ready |= mask;
+}
 
 uint64_t shuffle(uint32_t mask, uint64_t bits, Shuffle kind, int operand, int width, Place place) {
     const check::Inside emulator;

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "kernels/simt/block.h"
+#include "kernels/simt/simt.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -26,6 +27,7 @@
 namespace simt {
 namespace {
 
+constexpr size_t kPage = 4096;
 constexpr size_t kSignalStackBytes = 64 * 1024;
 
 struct sigaction previous;
@@ -79,6 +81,18 @@ void give_signal_stack() {
 }
 
 }  // namespace
+
+void check_shared_range(const void* address, size_t bytes, const Thread& thread, Place place) {
+    const auto* first = static_cast<const unsigned char*>(address);
+    const unsigned char* begin = block->shared_end - block->shared_capacity;
+    if (first < begin || first >= block->shared_end + kPage) return;
+    const unsigned char* mine = dynamic_shared();
+    if (first >= mine && first + bytes <= mine + block->grid.shared_bytes) return;
+    fail(
+        fmt::format("out of bounds: {} at {} uses {} bytes at byte {} of dynamic shared memory, "
+                    "which has {}",
+                    name_of(thread), place.text(), bytes, first - mine, block->grid.shared_bytes));
+}
 
 void prepare_thread_for_faults() {
     [[maybe_unused]] static thread_local const bool given = (give_signal_stack(), true);

@@ -21,14 +21,6 @@ constinit thread_local Block* block = nullptr;
 
 namespace {
 
-uint32_t next_random() {  // xorshift32
-    uint32_t& x = block->random;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return x;
-}
-
 Thread* take(int warp, int lane) {
     block->current_warp = warp;
     return &block->threads[warp * kLanesPerWarp + lane];
@@ -92,6 +84,8 @@ void switch_to(Context& from, Thread* thread, bool for_good = false) {
 }
 
 Thread* pick_or_fail() {
+    if (block->num_flying > 0 && block->random != 0 && next_random() % 4 == 0)
+        land_a_copy(next_random());
     Thread* next = pick();
     if (next == nullptr && block->num_living > 0) fail(deadlock_message());
     return next;
@@ -107,6 +101,7 @@ void leave(Thread& thread) {
         if (meeting.arrived != 0 && (meeting.mask & bit) != 0)
             fail(fmt::format("{} returns while its warp waits for it at {}", name_of(thread),
                              meeting.place.text()));
+    check_no_copies_left(thread);
     thread.waiting = Waiting::exited;
     warp.ready &= ~bit;
     warp.living &= ~bit;
@@ -170,6 +165,14 @@ void prepare_threads() {
 
 }  // namespace
 
+uint32_t next_random() {  // xorshift32
+    uint32_t& x = block->random;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return x;
+}
+
 std::string name_of(const Thread& thread) {
     const auto& b = on_simt::blockIdx;
     const auto& t = thread.index;
@@ -201,6 +204,7 @@ void run_block() {
     block->error.clear();
     switch_to(block->host, pick());
     if (block->error.empty()) return;
+    forget_copies();
     block->idle_fibers.clear();
     for (const auto& fiber : block->fibers) {
         fiber->restart();

@@ -8,14 +8,15 @@
 //   block.h             the state of a running block: threads, warps, barrier
 //   scheduler.cpp       which thread of the block runs next
 //   collective.cpp      what the lanes of a warp do together
+//   warp_matrix.h       tensor cores of sm_80: kernels/core/warp_matrix.cuh
+//   copies.h            asynchronous copies: kernels/core/async_copy.cuh
 //   fiber.h             a stack that can be left and come back to: one a thread
 //   fault.cpp           a stray access becomes an Error
 //   memory.h            device memory, ended by a guard page
 //   check.h             in a check build, every access is judged: bounds, order, alignment
 //
 // A block runs on one OS thread from beginning to end, so static __shared__ memory is that
-// thread's. Deliberately absent: weak memory, timing, and everything after sm_70 that is not a
-// shuffle.
+// thread's. Deliberately absent: weak memory and timing.
 #pragma once
 
 #include "kernels/simt/atomics.h"

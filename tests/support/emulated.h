@@ -6,8 +6,10 @@
 
 #define FETTLE_DEVICE on_simt
 #define FETTLE_SIMT 1
+#include "kernels/core/async_copy.cuh"
 #include "kernels/core/launch.h"
 #include "kernels/core/warp.cuh"
+#include "kernels/core/warp_matrix.cuh"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 

@@ -3,12 +3,9 @@
 
 #include "kernels/simt/check.h"
 
-#include <fstream>
-#include <type_traits>
-
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
-#include "tests/support/emulated.h"
+#include "tests/support/planted_bugs.h"
 
 #if defined(FETTLE_CHECK)
 
@@ -113,65 +110,26 @@ __global__ void host_pointer(float* out, const float* in) {
 }  // namespace
 }  // namespace on_simt
 
-namespace {
-
 using namespace on_simt;
-
-// What launching `kernel` reports in each of several orders of threads.
-template <typename... Arguments>
-std::vector<std::string> reports(void (*kernel)(Arguments...),
-                                 std::type_identity_t<Arguments>... a) {
-    std::vector<std::string> texts;
-    for (const uint32_t seed : {0u, 1u, 2u, 3u, 77u})
-        texts.push_back(error_in_order(seed, kernel, a...));
-    return texts;
-}
-
-// The number of the line of this file that ends in "// BUG name".
-std::string line_of(const std::string& name) {
-    std::ifstream file(__FILE__);
-    std::string line;
-    for (int number = 1; std::getline(file, line); ++number)
-        if (line.ends_with("// BUG " + name)) return "check_test.cpp:" + std::to_string(number);
-    return "no such line";
-}
-
-template <typename... Arguments>
-void check_reported(const std::string& kind, const std::string& name, void (*kernel)(Arguments...),
-                    std::type_identity_t<Arguments>... arguments) {
-    for (const std::string& text : reports(kernel, arguments...)) {
-        CAPTURE(name);
-        CAPTURE(text);
-        CHECK(contains(text, kind));
-        if (!name.empty()) CHECK(contains(text, line_of(name)));
-    }
-}
-
-template <typename... Arguments>
-void check_silent(void (*kernel)(Arguments...), std::type_identity_t<Arguments>... arguments) {
-    for (const std::string& text : reports(kernel, arguments...)) CHECK(text == "");
-}
-
-}  // namespace
 
 TEST_CASE("simt check: planted bugs are reported with kind and line in every order") {
     const Buffer<float> buffer(Device::simt, kThreads, "the buffer");
     float* out = buffer.data();
-    check_reported("shared race", "no_barrier", no_barrier, out);
-    check_reported("shared race", "", second_barrier_missing, out);
-    check_reported("shared race", "shuffle_as_fence", shuffle_as_fence, out);
-    check_reported("shared race", "warp_barrier_for_block", warp_barrier_for_block, out);
-    check_reported("uninitialised", "uninitialised", on_simt::uninitialised, out);
-    check_reported("out of bounds", "behind_buffer", behind_buffer, out);
-    check_reported("out of bounds", "behind_shared", behind_shared, out);
-    check_reported("out of bounds", "behind_array", behind_array, out, 1);
-    check_reported("misaligned", "misaligned", misaligned, out);
-    check_reported("race between blocks", "blocks_write_one", blocks_write_one, out);
-    check_reported("race between blocks", "", block_reads_another, out);
-    check_reported("global race", "", in_place_without_barrier, out);
-    check_reported("race", "", atomic_beside_plain, out);
+    check_reported({"shared race", "no_barrier"}, no_barrier, out);
+    check_reported({"shared race", ""}, second_barrier_missing, out);
+    check_reported({"shared race", "shuffle_as_fence"}, shuffle_as_fence, out);
+    check_reported({"shared race", "warp_barrier_for_block"}, warp_barrier_for_block, out);
+    check_reported({"uninitialised", "uninitialised"}, on_simt::uninitialised, out);
+    check_reported({"out of bounds", "behind_buffer"}, behind_buffer, out);
+    check_reported({"out of bounds", "behind_shared"}, behind_shared, out);
+    check_reported({"out of bounds", "behind_array"}, behind_array, out, 1);
+    check_reported({"misaligned", "misaligned"}, misaligned, out);
+    check_reported({"race between blocks", "blocks_write_one"}, blocks_write_one, out);
+    check_reported({"race between blocks", ""}, block_reads_another, out);
+    check_reported({"global race", ""}, in_place_without_barrier, out);
+    check_reported({"race", ""}, atomic_beside_plain, out);
     std::vector<float> host(kThreads);
-    check_reported("host memory", "host_pointer", host_pointer, out, host.data());
+    check_reported({"host memory", "host_pointer"}, host_pointer, out, host.data());
 }
 
 TEST_CASE("simt check: a report names the buffer, both threads and both lines") {

@@ -52,9 +52,9 @@ ifeq ($(CUDA),1)
 cuda_home := $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
 flags += -DFETTLE_WITH_CUDA=1
 libraries += $(cuda_home)/lib64/libcudart_static.a -ldl -lrt
-nvcc_flags := -std=c++20 -O3 -I. -lineinfo --expt-relaxed-constexpr -Werror all-warnings -Xcompiler=-Wall,-Wextra \
-              -DFETTLE_WITH_CUDA=1 -DFETTLE_DEVICE=on_cuda \
-              -gencode arch=compute_80,code=[sm_80,compute_80] \
+nvcc_source_flags := -std=c++20 -O3 -I. -lineinfo --expt-relaxed-constexpr -Werror all-warnings \
+                     -Xcompiler=-Wall,-Wextra -DFETTLE_WITH_CUDA=1 -DFETTLE_DEVICE=on_cuda
+nvcc_flags := $(nvcc_source_flags) -gencode arch=compute_80,code=[sm_80,compute_80] \
               -gencode arch=compute_90a,code=sm_90a
 endif
 
@@ -76,7 +76,7 @@ host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_
 hostile_files := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/end_to_end/hostile/*.cpp))
 test_programs := $(BUILD)/test_kernels $(BUILD)/test_host $(BUILD)/hostile
 
-.PHONY: help all demo demo-smollm2 test test-all fuzz fuzz-programs format lint check clean tests \
+.PHONY: help all ptx demo demo-smollm2 test test-all fuzz fuzz-programs format lint check clean tests \
         setup
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -140,6 +140,17 @@ $(BUILD)/%.cuda.o: %.cu $(stamp) build/packages.ok
 $(library): $(objects)
 	@rm -f $@ && ar rcs $@ $^
 
+# What nvcc made of each kernel, for the emulator to interpret: test_kernels --device simt --ptx.
+PTX_ARCH ?= compute_80
+ptx_folder := build/ptx$(if $(filter-out compute_80,$(PTX_ARCH)),-$(PTX_ARCH))
+ptx_files := $(patsubst %.cu,$(ptx_folder)/%.ptx,$(notdir $(filter-out %_runtime.cu,$(device_sources))))
+vpath %.cu $(sort $(dir $(device_sources)))
+ptx: $(ptx_files)  ## compile every kernel to PTX, into build/ptx/
+$(ptx_folder)/%.ptx: %.cu build/packages.ok
+	@mkdir -p $(@D)
+	@echo "  ptx   $<"
+	@$(NVCC) $(nvcc_source_flags) -arch=$(PTX_ARCH) -MMD -MP -MF $@.d -ptx $< -o $@
+
 define program_rule
 $(BIN)/$(patsubst %_main,%,$(basename $(notdir $(1)))): $(BUILD)/$(basename $(1)).o $(library)
 	@mkdir -p $$(@D)
@@ -173,4 +184,4 @@ $(BUILD)/fuzz_seeds: $(BUILD)/tests/fuzz/seeds.o $(fuzz_library)
 	@$(CXX) $(flags) $^ $(libraries) -o $@
 fuzz-programs: $(fuzz_programs) $(BUILD)/fuzz_seeds
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) $(ptx_folder) -name '*.d' 2>/dev/null)

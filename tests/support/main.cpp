@@ -1,6 +1,8 @@
 // Main of every test program. Besides doctest's own options:
 //   --device cpu|cuda|simt   where the tested operations run (default cpu)
 //   --schedule_seed N        simt: run threads in the random order N (default 0: in order)
+//   --ptx FOLDER             simt: interpret the .ptx files there, which `make ptx` writes, instead
+//                            of running the host's build of the kernels
 // Exit codes: 0 all passed; 1 a test failed; 2 the device does not answer.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <charconv>
@@ -10,6 +12,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/simt/grid.h"
+#include "kernels/simt/ptx/interpreter.h"
 #include "model/program/signals.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
@@ -56,10 +59,15 @@ int main(int argc, char** argv) {
         ENSURE_INPUT(parsed.ec == std::errc() && parsed.ptr == seed.data() + seed.size(),
                      "--schedule_seed", "found \"{}\", expected a number from 0 to 2^32 - 1", seed);
         simt::set_schedule_seed(value);
+        simt::ptx::interpret_from(take_option(arguments, "--ptx", ""));
     } catch (const InputError& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 2;
     }
     doctest::Context context(static_cast<int>(arguments.size()), arguments.data());
-    return context.run();
+    const int status = context.run();
+    if (simt::ptx::is_interpreting())
+        std::printf("%.1f million PTX instructions interpreted\n",
+                    static_cast<double>(simt::ptx::instructions_run()) / 1e6);
+    return status;
 }

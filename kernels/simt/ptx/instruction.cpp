@@ -16,6 +16,7 @@ const Table& all_instructions() {
     static const Table all = [] {
         Table table;
         add_integer(table);
+        add_bits(table);
         add_float(table);
         add_convert(table);
         add_memory(table);

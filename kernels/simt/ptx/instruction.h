@@ -68,6 +68,7 @@ const Table& all_instructions();
 
 // By file: instruction_integer.cpp, ...
 void add_integer(Table& table);
+void add_bits(Table& table);
 void add_float(Table& table);
 void add_convert(Table& table);
 void add_memory(Table& table);

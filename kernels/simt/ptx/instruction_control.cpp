@@ -21,8 +21,7 @@ const Instruction* branch_unless(const Instruction* i, uint64_t* registers, Fram
 const Instruction* branch_by_index(const Instruction* i, uint64_t* registers, Frame& frame) {
     const auto index = static_cast<uint32_t>(registers[i->slots[0]]);
     const uint64_t targets = registers[i->slots[1]];
-    if (index >= targets)
-        fail_at(frame, i, fmt::format("target {} of {} targets", index, targets));
+    if (index >= targets) fail_at(frame, i, fmt::format("target {} of {} targets", index, targets));
     return i + 1 + index;
 }
 
@@ -70,9 +69,8 @@ template <Shuffle kind>
 const Instruction* shuffle_lanes(const Instruction* i, uint64_t* registers, Frame& frame) {
     const auto operand = [&](int n) { return static_cast<uint32_t>(registers[i->slots[n]]); };
     const Source source = source_of(kind, frame.lane, operand(3), operand(4));
-    const uint64_t value =
-        shuffle(operand(5), operand(2), Shuffle::index, static_cast<int>(source.lane), 32,
-                frame.program->place_of(i));
+    const uint64_t value = shuffle(operand(5), operand(2), Shuffle::index,
+                                   static_cast<int>(source.lane), 32, frame.program->place_of(i));
     registers[i->slots[0]] = value;
     registers[i->slots[1]] = source.within;
     return i + 1;

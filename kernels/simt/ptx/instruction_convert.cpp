@@ -110,12 +110,10 @@ void add_floats(Table& table) {
     for_modes([&]<typename M>() {
         constexpr Rounding mode = M::value;
         const std::string cvt = "cvt" + M::name();
-        define(table, cvt + ".f32.f64",
-               [](double x) { return canonical(rounded(x, 0.0, mode)); });
+        define(table, cvt + ".f32.f64", [](double x) { return canonical(rounded(x, 0.0, mode)); });
         define(table, cvt + ".ftz.f32.f64",
                [](double x) { return canonical(flushed(rounded(x, 0.0, mode))); });
-        define(table, cvt + "i.f32.f32",
-               [](float x) { return canonical(integral<mode>(x)); });
+        define(table, cvt + "i.f32.f32", [](float x) { return canonical(integral<mode>(x)); });
         define(table, cvt + "i.ftz.f32.f32",
                [](float x) { return canonical(integral<mode>(flushed(x))); });
         define(table, cvt + "i.f64.f64", [](double x) { return integral<mode>(x); });
@@ -126,9 +124,8 @@ uint16_t to_bf16(float value) { return value == value ? bf16(value).bits : uint1
 
 void add_bf16(Table& table) {
     define(table, "cvt.rn.bf16.f32", [](float x) { return to_bf16(x); });
-    define(table, "cvt.rn.bf16x2.f32", [](float high, float low) {
-        return uint32_t{to_bf16(high)} << 16 | to_bf16(low);
-    });
+    define(table, "cvt.rn.bf16x2.f32",
+           [](float high, float low) { return uint32_t{to_bf16(high)} << 16 | to_bf16(low); });
     define(table, "cvt.f32.bf16",
            [](uint16_t x) { return std::bit_cast<float>(uint32_t{x} << 16); });
 }

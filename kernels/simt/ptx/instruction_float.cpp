@@ -79,9 +79,8 @@ void add_division(Table& table) {
         const auto quotient = [](float a, float b) { return M::out(M::in(a) / M::in(b)); };
         define(table, "div.rn" + rest, quotient);
         define(table, "div.full" + rest, quotient);
-        define(table, "div.approx" + rest, [](float a, float b) {
-            return M::out(approximate_quotient(M::in(a), M::in(b)));
-        });
+        define(table, "div.approx" + rest,
+               [](float a, float b) { return M::out(approximate_quotient(M::in(a), M::in(b))); });
         for (const char* kind : {".rn", ".approx"}) {
             define(table, "rcp" + (kind + rest), [](float a) { return M::out(1.0f / M::in(a)); });
             define(table, "sqrt" + (kind + rest),
@@ -101,18 +100,16 @@ void add_functions(Table& table) {
         const std::string rest = ".approx" + M::name() + ".f32";
         const auto of_double = [&](const char* name, auto f) {
             using F = decltype(f);
-            define(table, name + rest, [](float a) {
-                return M::out(static_cast<float>(F{}(double{M::in(a)})));
-            });
+            define(table, name + rest,
+                   [](float a) { return M::out(static_cast<float>(F{}(double{M::in(a)}))); });
         };
         of_double("ex2", [](double a) { return std::exp2(a); });
         of_double("lg2", [](double a) { return std::log2(a); });
         of_double("sin", [](double a) { return std::sin(a); });
         of_double("cos", [](double a) { return std::cos(a); });
     });
-    define(table, "tanh.approx.f32", [](float a) {
-        return canonical(static_cast<float>(std::tanh(double{a})));
-    });
+    define(table, "tanh.approx.f32",
+           [](float a) { return canonical(static_cast<float>(std::tanh(double{a}))); });
 }
 
 // Of two zeros the negative one is smaller; of a number and a NaN the number is taken.
@@ -165,12 +162,10 @@ void add_comparison(Table& table, const std::string& name, F) {
     using Compare = F;
     const auto in = [](T value) { return ftz ? flushed(value) : value; };
     using In = decltype(in);
-    define(table, "setp." + name + rest, [](T a, T b) {
-        return a == a && b == b && Compare{}(In{}(a), In{}(b));
-    });
-    define(table, "setp." + name + "u" + rest, [](T a, T b) {
-        return a != a || b != b || Compare{}(In{}(a), In{}(b));
-    });
+    define(table, "setp." + name + rest,
+           [](T a, T b) { return a == a && b == b && Compare{}(In{}(a), In{}(b)); });
+    define(table, "setp." + name + "u" + rest,
+           [](T a, T b) { return a != a || b != b || Compare{}(In{}(a), In{}(b)); });
 }
 
 template <typename T, bool ftz>

@@ -18,9 +18,9 @@ struct Global {
     static unsigned char* at(const Instruction* i, const Frame& frame, uint64_t address,
                              size_t bytes) {
         if (address % bytes != 0)
-            fail_at(frame, i,
-                    fmt::format("{} bytes at {:#x}, expected a multiple of {}", bytes, address,
-                                bytes));
+            fail_at(
+                frame, i,
+                fmt::format("{} bytes at {:#x}, expected a multiple of {}", bytes, address, bytes));
         return reinterpret_cast<unsigned char*>(address);
     }
 };
@@ -104,8 +104,7 @@ void add_accesses(Table& table) {
 template <typename Space, typename T, typename F, bool answers>
 const Instruction* update(const Instruction* i, uint64_t* registers, Frame& frame) {
     const int address = answers ? 1 : 0;
-    auto* at =
-        reinterpret_cast<T*>(address_of<Space>(i, registers, frame, address, sizeof(T)));
+    auto* at = reinterpret_cast<T*>(address_of<Space>(i, registers, frame, address, sizeof(T)));
     const T operand = from_slot<T>(registers[i->slots[address + 1]]);
     const T before = read_modify_write(at, [=](T old) { return F{}(old, operand); });
     if (answers) registers[i->slots[0]] = to_slot<T>(before);
@@ -123,8 +122,7 @@ const Instruction* compare_and_swap(const Instruction* i, uint64_t* registers, F
     auto* at = reinterpret_cast<T*>(address_of<Space>(i, registers, frame, 1, sizeof(T)));
     const T expected = from_slot<T>(registers[i->slots[2]]);
     const T value = from_slot<T>(registers[i->slots[3]]);
-    const T before =
-        read_modify_write(at, [=](T old) { return old == expected ? value : old; });
+    const T before = read_modify_write(at, [=](T old) { return old == expected ? value : old; });
     registers[i->slots[0]] = to_slot<T>(before);
     return i + 1;
 }
@@ -156,13 +154,12 @@ void add_atomics(Table& table) {
 // ---- addresses ----
 
 const Instruction* shared_to_generic(const Instruction* i, uint64_t* registers, Frame& frame) {
-    registers[i->slots[0]] = reinterpret_cast<uint64_t>(frame.shared) +
-                             static_cast<uint32_t>(registers[i->slots[1]]);
+    registers[i->slots[0]] =
+        reinterpret_cast<uint64_t>(frame.shared) + static_cast<uint32_t>(registers[i->slots[1]]);
     return i + 1;
 }
 const Instruction* generic_to_shared(const Instruction* i, uint64_t* registers, Frame& frame) {
-    registers[i->slots[0]] =
-        registers[i->slots[1]] - reinterpret_cast<uint64_t>(frame.shared);
+    registers[i->slots[0]] = registers[i->slots[1]] - reinterpret_cast<uint64_t>(frame.shared);
     return i + 1;
 }
 

@@ -79,25 +79,35 @@ size_t words_of_thread(const Program& program) {
 
 uint64_t value_of(Special::Kind kind, const Run& run, const Frame& frame) {
     const auto& [x, y, z] = block->current->index;
-    const on_simt::uint3 by_kind[] = {{x, y, z},
-                                      {on_simt::blockDim.x, on_simt::blockDim.y, on_simt::blockDim.z},
-                                      on_simt::blockIdx,
-                                      {on_simt::gridDim.x, on_simt::gridDim.y, on_simt::gridDim.z}};
+    const on_simt::uint3 by_kind[] = {
+        {x, y, z},
+        {on_simt::blockDim.x, on_simt::blockDim.y, on_simt::blockDim.z},
+        on_simt::blockIdx,
+        {on_simt::gridDim.x, on_simt::gridDim.y, on_simt::gridDim.z}};
     const uint32_t bit = 1u << frame.lane, below = bit - 1;
     if (kind < Special::laneid) {
         const on_simt::uint3& value = by_kind[kind / 3];
         return kind % 3 == 0 ? value.x : kind % 3 == 1 ? value.y : value.z;
     }
     switch (kind) {
-        case Special::laneid: return frame.lane;
-        case Special::warpid: return block->current->warp;
-        case Special::lanemask_eq: return bit;
-        case Special::lanemask_lt: return below;
-        case Special::lanemask_le: return below | bit;
-        case Special::lanemask_gt: return ~(below | bit);
-        case Special::lanemask_ge: return ~below;
-        case Special::parameters: return reinterpret_cast<uint64_t>(run.parameters);
-        default: return reinterpret_cast<uint64_t>(frame.local);
+        case Special::laneid:
+            return frame.lane;
+        case Special::warpid:
+            return block->current->warp;
+        case Special::lanemask_eq:
+            return bit;
+        case Special::lanemask_lt:
+            return below;
+        case Special::lanemask_le:
+            return below | bit;
+        case Special::lanemask_gt:
+            return ~(below | bit);
+        case Special::lanemask_ge:
+            return ~below;
+        case Special::parameters:
+            return reinterpret_cast<uint64_t>(run.parameters);
+        default:
+            return reinterpret_cast<uint64_t>(frame.local);
     }
 }
 

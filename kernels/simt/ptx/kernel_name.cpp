@@ -51,8 +51,8 @@ Names read_names() {
     std::ifstream file(kProgram, std::ios::binary);
     ENSURE(file, "{}: cannot be opened", kProgram);
     const auto header = read_array<Elf64_Ehdr>(file, 0, sizeof(Elf64_Ehdr)).front();
-    const auto sections = read_array<Elf64_Shdr>(file, header.e_shoff,
-                                                 uint64_t{header.e_shnum} * sizeof(Elf64_Shdr));
+    const auto sections =
+        read_array<Elf64_Shdr>(file, header.e_shoff, uint64_t{header.e_shnum} * sizeof(Elf64_Shdr));
     Names names;
     for (const Elf64_Shdr& section : sections) {
         if (section.sh_type != SHT_SYMTAB || section.sh_link >= sections.size()) continue;

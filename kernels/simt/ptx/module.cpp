@@ -65,7 +65,8 @@ Variable parse_variable(Lexer& lexer) {
         if (word == ".align") variable.alignment = parse_alignment(lexer);
         if (bytes != 0 || word == ".align" || word == ".ptr") continue;
         // Of a pointer parameter: what it points to.
-        if (word == ".global" || word == ".shared" || word == ".const" || word == ".local") continue;
+        if (word == ".global" || word == ".shared" || word == ".const" || word == ".local")
+            continue;
         lexer.fail(fmt::format("\"{}\" before a variable, expected a type or .align", word));
     }
     if (element == 0) lexer.fail("a variable without a type");

@@ -19,12 +19,25 @@ namespace simt::ptx {
 // A slot whose value depends on the thread or the launch.
 struct Special {
     enum Kind : uint8_t {
-        tid_x, tid_y, tid_z,  // clang-format off: the order of kNames
-        ntid_x, ntid_y, ntid_z,
-        ctaid_x, ctaid_y, ctaid_z,
-        nctaid_x, nctaid_y, nctaid_z,
-        laneid, warpid,
-        lanemask_eq, lanemask_lt, lanemask_le, lanemask_gt, lanemask_ge,
+        tid_x,
+        tid_y,
+        tid_z,  // clang-format off: the order of kNames
+        ntid_x,
+        ntid_y,
+        ntid_z,
+        ctaid_x,
+        ctaid_y,
+        ctaid_z,
+        nctaid_x,
+        nctaid_y,
+        nctaid_z,
+        laneid,
+        warpid,
+        lanemask_eq,
+        lanemask_lt,
+        lanemask_le,
+        lanemask_gt,
+        lanemask_ge,
         parameters,  // clang-format on: an address within the parameters ...
         local,       // ... or within the thread's local memory, `offset` bytes in
     };
@@ -48,7 +61,7 @@ public:
     size_t local_bytes = 0;
 
     const Entry& entry() const { return *entry_; }
-    Place place_of(const Instruction* at) const;         // in the kernel's source
+    Place place_of(const Instruction* at) const;           // in the kernel's source
     std::string description(const Instruction* at) const;  // for messages
 
 private:

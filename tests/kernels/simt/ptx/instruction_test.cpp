@@ -200,7 +200,8 @@ TEST_CASE("simt PTX: a predicate guards an instruction, negated if it says so") 
     CHECK(r(set + "@!%p1 bra END; mov.u32 %r15, 3; END:", 5) == 3);
     CHECK(r(set + "@%p1 bra.uni END; mov.u32 %r15, 3; END:", 5) == 1);
     CHECK(r("mov.u32 %r15, 0; T: .branchtargets A, B, C; brx.idx %r0, T; A: add.u32 %r15, %r15, 1;"
-            "B: add.u32 %r15, %r15, 10; C: add.u32 %r15, %r15, 100;", 1) == 110);
+            "B: add.u32 %r15, %r15, 10; C: add.u32 %r15, %r15, 100;",
+            1) == 110);
 }
 
 TEST_CASE("simt PTX: f32 sums and products round as named") {
@@ -254,8 +255,8 @@ TEST_CASE("simt PTX: directed rounding agrees with the processor's modes on many
             std::fesetround(mode);
             volatile float sum = a + b;
             volatile float product = a * b;
-            volatile float whole = std::fma(static_cast<float>(a), static_cast<float>(b),
-                                            static_cast<float>(c));
+            volatile float whole =
+                std::fma(static_cast<float>(a), static_cast<float>(b), static_cast<float>(c));
             std::fesetround(FE_TONEAREST);
             const auto differ = [](float x, float y) {
                 return x == x ? std::bit_cast<uint32_t>(x) != std::bit_cast<uint32_t>(y) : y == y;

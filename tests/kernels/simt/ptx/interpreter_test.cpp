@@ -31,9 +31,8 @@ const std::string kStore =
 
 std::vector<uint32_t> words_of_warp(const std::string& body, uint32_t seed = 0) {
     std::vector<uint32_t> words;
-    with_schedule(seed, [&] {
-        words = run_ptx(ptx_text(body + kStore), 32, {.blocks = 1, .threads = 32});
-    });
+    with_schedule(
+        seed, [&] { words = run_ptx(ptx_text(body + kStore), 32, {.blocks = 1, .threads = 32}); });
     return words;
 }
 
@@ -41,11 +40,15 @@ std::vector<uint32_t> words_of_warp(const std::string& body, uint32_t seed = 0) 
 
 TEST_CASE("simt PTX: vectors of every width are loaded and stored whole") {
     CHECK(evaluate_ptx("ld.global.v2.u64 {%rd1, %rd2}, [%rd31]; add.u64 %rd15, %rd1, %rd2;",
-                       uint64_t{1} << 40, uint64_t{5}).rd == (uint64_t{1} << 40) + 5);
+                       uint64_t{1} << 40, uint64_t{5})
+              .rd == (uint64_t{1} << 40) + 5);
     CHECK(evaluate_ptx("ld.global.v4.u16 {%rs1, %rs2, %rs3, %rs4}, [%rd31];"
-                       "mov.b32 %r15, {%rs4, %rs2};", 0x4444333322221111u).r == 0x22224444u);
+                       "mov.b32 %r15, {%rs4, %rs2};",
+                       0x4444333322221111u)
+              .r == 0x22224444u);
     CHECK(evaluate_ptx("ld.global.nc.L1::no_allocate.v4.f32 {%f1, %f2, %f3, %f15}, [%rd31];",
-                       uint64_t{0}, uint64_t{0x4000000000000000}).f == 2.0f);
+                       uint64_t{0}, uint64_t{0x4000000000000000})
+              .f == 2.0f);
     CHECK(evaluate_ptx("ld.global.s8 %r15, [%rd31+1];", 0x8000).r == 0xffffff80u);
     CHECK(evaluate_ptx("ld.global.u8 %r15, [%rd31+1];", 0x8000).r == 0x80);
     CHECK(evaluate_ptx("ld.global.s32 %rd15, [%rd31];", 0xfffffffbu).rd ==
@@ -62,20 +65,21 @@ TEST_CASE("simt PTX: shared variables, dynamic shared memory, constants and loca
     const std::string top =
         ".extern .shared .align 16 .b8 dynamic[];\n.const .b32 table[3] = {5, 6, 7};\n";
     // Static memory comes first, dynamic memory behind it; generic addresses reach both.
-    CHECK(run_ptx(ptx_text(".shared .align 4 .b8 fixed[20]; .local .align 8 .b8 own[16];\n"
-                           "mov.u32 %r1, fixed; mov.u32 %r2, dynamic; sub.u32 %r3, %r2, %r1;\n"
-                           "st.global.u32 [%rd30], %r3;\n"
-                           "st.shared.u32 [fixed+16], 41; st.shared.u32 [%r2+60], 42;\n"
-                           "cvta.shared.u64 %rd1, %rd0;\n"
-                           "mov.u64 %rd2, fixed; cvta.shared.u64 %rd3, %rd2; ld.u32 %r4, [%rd3+16];\n"
-                           "cvta.to.shared.u64 %rd4, %rd3; cvt.u32.u64 %r5, %rd4;\n"
-                           "ld.shared.u32 %r6, [%r5+92]; st.global.v2.u32 [%rd30+8], {%r4, %r6};\n"
-                           "mov.u64 %rd5, own; st.local.u64 [%rd5+8], 43; cvta.local.u64 %rd6, %rd5;\n"
-                           "ld.u32 %r7, [%rd6+8]; mov.u64 %rd7, table; ld.const.u32 %r8, [%rd7+8];\n"
-                           "ld.const.u32 %r9, [table+4]; add.u32 %r8, %r8, %r9;\n"
-                           "st.global.v2.u32 [%rd30+16], {%r7, %r8};",
-                           top),
-                  6, {.shared_bytes = 64}) == std::vector<uint32_t>{32, 0, 41, 42, 43, 13});
+    CHECK(run_ptx(
+              ptx_text(".shared .align 4 .b8 fixed[20]; .local .align 8 .b8 own[16];\n"
+                       "mov.u32 %r1, fixed; mov.u32 %r2, dynamic; sub.u32 %r3, %r2, %r1;\n"
+                       "st.global.u32 [%rd30], %r3;\n"
+                       "st.shared.u32 [fixed+16], 41; st.shared.u32 [%r2+60], 42;\n"
+                       "cvta.shared.u64 %rd1, %rd0;\n"
+                       "mov.u64 %rd2, fixed; cvta.shared.u64 %rd3, %rd2; ld.u32 %r4, [%rd3+16];\n"
+                       "cvta.to.shared.u64 %rd4, %rd3; cvt.u32.u64 %r5, %rd4;\n"
+                       "ld.shared.u32 %r6, [%r5+92]; st.global.v2.u32 [%rd30+8], {%r4, %r6};\n"
+                       "mov.u64 %rd5, own; st.local.u64 [%rd5+8], 43; cvta.local.u64 %rd6, %rd5;\n"
+                       "ld.u32 %r7, [%rd6+8]; mov.u64 %rd7, table; ld.const.u32 %r8, [%rd7+8];\n"
+                       "ld.const.u32 %r9, [table+4]; add.u32 %r8, %r8, %r9;\n"
+                       "st.global.v2.u32 [%rd30+16], {%r7, %r8};",
+                       top),
+              6, {.shared_bytes = 64}) == std::vector<uint32_t>{32, 0, 41, 42, 43, 13});
 }
 
 TEST_CASE("simt PTX: special registers") {
@@ -123,8 +127,7 @@ TEST_CASE("simt PTX: shuffles by the ISA's clamp and segments, with and without 
          [](uint32_t l) { return 100 + (l ^ 1); }},
         {"shfl.sync.idx.b32 %r15, %r1, 5, 31, -1;", [](uint32_t) { return 105u; }},
         // Segments of 8 lanes: mask 0b11000 in bits 8 to 12.
-        {"shfl.sync.idx.b32 %r15, %r1, 5, 0x181f, -1;",
-         [](uint32_t l) { return 105 + l / 8 * 8; }},
+        {"shfl.sync.idx.b32 %r15, %r1, 5, 0x181f, -1;", [](uint32_t l) { return 105 + l / 8 * 8; }},
         {"shfl.sync.up.b32 %r15, %r1, 1, 0x1800, -1;",
          [](uint32_t l) { return 100 + (l % 8 == 0 ? l : l - 1); }},
         {"shfl.sync.down.b32 %r15, %r1, 3, 0x181f, -1;",
@@ -169,10 +172,12 @@ TEST_CASE("simt PTX: atomics of all threads add up") {
 }
 
 TEST_CASE("simt PTX: accesses outside of memory or unaligned end the block") {
-    CHECK(contains(error_of_body("\n.shared .b8 x[12]; setp.ne.u32 %p1, %tid.x, 33;\n@%p1 ret;\n"
-                                 "ld.shared.u32 %r1, [x+76];"),
-                   "block (0,0,0) thread (33,0,0) at test.ptx:15: 4 bytes at 76 of 76 bytes of "
-                   "shared memory"));
+    CHECK(contains(
+        error_of_body("\n.shared .b8 x[12]; mov.u32 %r0, %tid.x; setp.ne.u32 %p1, %r0, 33;\n"
+                      "@%p1 ret;\n"
+                      "ld.shared.u32 %r1, [x+76];"),
+        "block (0,0,0) thread (33,0,0) at test.ptx:15: 4 bytes at 76 of 76 bytes of "
+        "shared memory"));
     CHECK(contains(error_of_body("mov.u32 %r1, -4; st.shared.u32 [%r1], 0;"),
                    "4 bytes at 4294967292 of 64 bytes of shared memory"));
     CHECK(contains(error_of_body("ld.shared.v4.f32 {%f0, %f1, %f2, %f3}, [%rd0+8];"), "16 bytes"));
@@ -188,7 +193,7 @@ TEST_CASE("simt PTX: accesses outside of memory or unaligned end the block") {
 }
 
 TEST_CASE("simt PTX: what the emulator says of barriers and lanes that do not come holds here") {
-    const std::string half = "setp.lt.u32 %p1, %tid.x, 16; ";
+    const std::string half = "mov.u32 %r0, %tid.x; setp.lt.u32 %p1, %r0, 16; ";
     CHECK(contains(error_of_body(half + "@%p1 bar.sync 0;"), "__syncthreads"));
     CHECK(contains(error_of_body(half + "@%p1 ret; bar.warp.sync -1;"), "have returned"));
     CHECK(contains(error_of_body(half + "@%p1 bra A; bar.sync 0; bra B;\nA: bar.sync 0; B:"),
@@ -247,11 +252,13 @@ TEST_CASE("simt PTX: launches take kernels from a folder by name, and miss none 
     CHECK(contains(missing, "9write_twoEPi"));
 
     put(folder / "b.ptx", ptx("78"));
-    CHECK(contains(message_of([&] { simt::ptx::interpret_from(folder.path().string()); }), "and so has"));
+    CHECK(contains(message_of([&] { simt::ptx::interpret_from(folder.path().string()); }),
+                   "and so has"));
     put(folder / "b.ptx", ptx("78").substr(0, 100));
     CHECK_THROWS_AS(simt::ptx::interpret_from(folder.path().string()), InputError);
     const TemporaryFolder empty;
-    CHECK(contains(message_of([&] { simt::ptx::interpret_from(empty.path().string()); }), "no .ptx file"));
+    CHECK(contains(message_of([&] { simt::ptx::interpret_from(empty.path().string()); }),
+                   "no .ptx file"));
     CHECK_THROWS_AS(simt::ptx::interpret_from(empty.path().string() + "/none"), InputError);
 
     simt::ptx::interpret_from("");

@@ -18,11 +18,21 @@ TEST_CASE("simt PTX lexer: words, numbers, texts, signs and their lines") {
         const char* value;
         int line;
     } kExpected[] = {
-        {Token::word, "ld.shared::cta.u32", 1}, {Token::word, "%r1", 1}, {Token::sign, ",", 1},
-        {Token::sign, "[", 1},  {Token::word, "x", 1},   {Token::sign, "+", 1},
-        {Token::sign, "-", 1},  {Token::number, "4", 1}, {Token::sign, "]", 1},
-        {Token::sign, ";", 1},  {Token::word, "L1", 3},  {Token::sign, ":", 3},
-        {Token::number, "0f3F800000", 3}, {Token::text, "nounroll", 4}, {Token::end, "", 4},
+        {Token::word, "ld.shared::cta.u32", 1},
+        {Token::word, "%r1", 1},
+        {Token::sign, ",", 1},
+        {Token::sign, "[", 1},
+        {Token::word, "x", 1},
+        {Token::sign, "+", 1},
+        {Token::sign, "-", 1},
+        {Token::number, "4", 1},
+        {Token::sign, "]", 1},
+        {Token::sign, ";", 1},
+        {Token::word, "L1", 3},
+        {Token::sign, ":", 3},
+        {Token::number, "0f3F800000", 3},
+        {Token::text, "nounroll", 4},
+        {Token::end, "", 4},
     };
     for (const auto& expected : kExpected) {
         const Token token = lexer.next();
@@ -45,7 +55,8 @@ TEST_CASE("simt PTX lexer: integers in every notation, of at most 64 bits") {
     CHECK(!simt::ptx::parse_integer("12a", &value));
 }
 
-TEST_CASE("simt PTX lexer: a body ends at its own brace, or the error says where it began to lack") {
+TEST_CASE(
+    "simt PTX lexer: a body ends at its own brace, or the error says where it began to lack") {
     Lexer lexer("a.ptx", "{ a { b } \"}\" // }\n c } d");
     const auto body = lexer.skip_body("the body of k");
     CHECK(body.text == " a { b } \"}\" // }\n c ");

@@ -24,15 +24,16 @@ std::string error_of_text(const std::string& text) {
 TEST_CASE("simt PTX module: kernels, parameters, limits, variables and files") {
     const Module module(
         "folder/a.ptx",
-        kHead + ".extern .shared .align 16 .b8 dynamic[];\n"
-                ".const .align 4 .b8 bytes[4] = {1, 2, 0x03, 255};\n"
-                ".global .f32 one = 0f3F800000;\n"
-                ".extern .func (.param .b32 r) vprintf (.param .b64 a);\n"
-                ".func helper() { .reg .b32 %r<2>; { ret; } }\n"
-                ".visible .entry first(.param .align 8 .b8 a[24], .param .u64 .ptr .global b)\n"
-                ".maxntid 128, 2, 1\n.minnctapersm 3\n{ ret; }\n"
-                ".weak .entry second()\n{\n{ ret; }\n}\n"
-                ".file 1 \"kernels/a.cu\", 123, 456\n.section .debug_str\n{\n.b8 1,2,3\n}\n");
+        kHead +
+            ".extern .shared .align 16 .b8 dynamic[];\n"
+            ".const .align 4 .b8 bytes[4] = {1, 2, 0x03, 255};\n"
+            ".global .f32 one = 0f3F800000;\n"
+            ".extern .func (.param .b32 r) vprintf (.param .b64 a);\n"
+            ".func helper() { .reg .b32 %r<2>; { ret; } }\n"
+            ".visible .entry first(.param .align 8 .b8 a[24], .param .u64 .ptr .global b)\n"
+            ".maxntid 128, 2, 1\n.minnctapersm 3\n{ ret; }\n"
+            ".weak .entry second()\n{\n{ ret; }\n}\n"
+            ".file 1 \"kernels/a.cu\", 123, 456\n.section .debug_str\n{\n.b8 1,2,3\n}\n");
     REQUIRE(module.entries().size() == 2);
     const auto& first = *module.find("first");
     REQUIRE(first.parameters.size() == 2);
@@ -55,8 +56,9 @@ TEST_CASE("simt PTX module: kernels, parameters, limits, variables and files") {
 TEST_CASE("simt PTX module: a text that is not PTX, or cut off anywhere, is an error") {
     CHECK(error_of_text("hello") == "folder/a.ptx: found \"hello\", expected \".version\" of PTX");
     CHECK(error_of_text("").find("expected \".version\"") != std::string::npos);
-    const std::string whole = kHead + ".visible .entry k(.param .u64 a, .param .align 8 .b8 b[16])\n"
-                                      ".maxntid 128, 1, 1\n{\n.reg .b32 %r<2>;\nret;\n}\n";
+    const std::string whole = kHead +
+                              ".visible .entry k(.param .u64 a, .param .align 8 .b8 b[16])\n"
+                              ".maxntid 128, 1, 1\n{\n.reg .b32 %r<2>;\nret;\n}\n";
     CHECK(error_of_text(whole).empty());
     const size_t begin = whole.find(".entry");
     for (size_t end = begin + 7; end < whole.size() - 2; ++end) {

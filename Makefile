@@ -76,8 +76,8 @@ host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_
 hostile_files := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/end_to_end/hostile/*.cpp))
 test_programs := $(BUILD)/test_kernels $(BUILD)/test_host $(BUILD)/hostile
 
-.PHONY: help all ptx demo demo-smollm2 test test-all fuzz fuzz-programs format lint check clean tests \
-        setup
+.PHONY: help all demo demo-smollm2 test test-all fuzz fuzz-programs format lint check clean tests \
+        setup ptx
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
@@ -96,7 +96,7 @@ test:  ## install what is missing, build, run the quick tests
 	@scripts/test.sh quick $(BUILD) $(BIN)
 test-all:  ## run every test that this machine can
 	@scripts/setup.sh
-	@$(MAKE) all tests
+	@$(MAKE) all tests $(if $(filter 1,$(CUDA)),ptx)
 	@scripts/test.sh all $(BUILD) $(BIN)
 fuzz:  ## look for bytes that break a reader, FUZZ_SECONDS (60) each; needs clang
 	@scripts/fuzz.sh --check
@@ -141,15 +141,19 @@ $(library): $(objects)
 	@rm -f $@ && ar rcs $@ $^
 
 # What nvcc made of each kernel, for the emulator to interpret: test_kernels --device simt --ptx.
+ifeq ($(CUDA),1)
 PTX_ARCH ?= compute_80
 ptx_folder := build/ptx$(if $(filter-out compute_80,$(PTX_ARCH)),-$(PTX_ARCH))
-ptx_files := $(patsubst %.cu,$(ptx_folder)/%.ptx,$(notdir $(filter-out %_runtime.cu,$(device_sources))))
-vpath %.cu $(sort $(dir $(device_sources)))
+ptx_files := $(patsubst %.cu,$(ptx_folder)/%.ptx,$(filter-out %_runtime.cu,$(device_sources)))
 ptx: $(ptx_files)  ## compile every kernel to PTX, into build/ptx/
 $(ptx_folder)/%.ptx: %.cu build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  ptx   $<"
 	@$(NVCC) $(nvcc_source_flags) -arch=$(PTX_ARCH) -MMD -MP -MF $@.d -ptx $< -o $@
+else
+ptx:
+	@echo "make ptx: nvcc is not installed, or CUDA=0 was given; it needs the CUDA toolkit" >&2; exit 2
+endif
 
 define program_rule
 $(BIN)/$(patsubst %_main,%,$(basename $(notdir $(1)))): $(BUILD)/$(basename $(1)).o $(library)

@@ -41,8 +41,9 @@ using Handler = const Instruction* (*)(const Instruction*, uint64_t* registers, 
 
 struct Instruction {
     Handler run = nullptr;
-    uint16_t slots[6] = {};  // results first, in the order of the text
-    int64_t immediate = 0;   // offset of an address; distance of a branch, in instructions
+    uint16_t slots[6] = {};        // results first, in the order of the text
+    mutable uint32_t reached = 0;  // whether a thread ever ran it
+    int64_t immediate = 0;         // offset of an address; distance of a branch, in instructions
 };
 constexpr int kMaxSlots = 6;
 

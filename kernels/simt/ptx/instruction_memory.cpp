@@ -9,6 +9,7 @@
 
 #include "kernels/simt/atomics.h"
 #include "kernels/simt/ptx/instruction.h"
+#include "kernels/simt/ptx/rounding.h"
 
 namespace simt::ptx {
 namespace {
@@ -133,6 +134,8 @@ void add_atomics(Table& table) {
         add_update<Space, T>(table, "add", type_name<T>(), [](T old, T x) {
             if constexpr (std::is_signed_v<T> && std::is_integral_v<T>)
                 return static_cast<T>(static_cast<uint32_t>(old) + static_cast<uint32_t>(x));
+            if constexpr (std::is_same_v<T, float> && std::is_same_v<Space, Global>)
+                return flushed(flushed(old) + flushed(x));  // as the ISA says of .global
             return static_cast<T>(old + x);
         });
     });

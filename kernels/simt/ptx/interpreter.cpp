@@ -11,6 +11,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/simt/block.h"
+#include "kernels/simt/check.h"
 #include "kernels/simt/grid.h"
 #include "kernels/simt/ptx/kernel_name.h"
 #include "kernels/simt/ptx/module.h"
@@ -39,7 +40,7 @@ std::atomic<bool> interpreting{false};
 std::vector<std::string> ptx_files(const std::string& folder) {
     std::vector<std::string> paths;
     std::error_code error;
-    for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+    for (std::filesystem::recursive_directory_iterator at(folder, error), end; !error && at != end;
          at.increment(error))
         if (at->path().extension() == ".ptx") paths.push_back(at->path().string());
     ENSURE_INPUT(!error, folder, "{}, expected a folder of .ptx files", error.message());
@@ -113,6 +114,7 @@ uint64_t value_of(Special::Kind kind, const Run& run, const Frame& frame) {
 
 // The current thread, from its first instruction to its last.
 void run_thread(void* of) {
+    const check::Inside emulator;  // a check build judges compiled kernels, not interpreted ones
     Run& run = *static_cast<Run*>(of);
     const Program& program = run.program;
     const size_t words = words_of_thread(program);
@@ -135,8 +137,11 @@ void run_thread(void* of) {
         registers[special.slot] = value_of(special.kind, run, frame) + special.offset;
 
     uint64_t count = 0;
-    for (const Instruction* next = program.code.data(); next != nullptr; ++count)
+    for (const Instruction* next = program.code.data(); next != nullptr; ++count) {
+        const std::atomic_ref<uint32_t> reached(next->reached);
+        if (reached.load(std::memory_order_relaxed) == 0) reached.store(1);
         next = next->run(next, registers, frame);
+    }
     run.instructions.fetch_add(count, std::memory_order_relaxed);
 }
 
@@ -206,6 +211,31 @@ void launch(const Program& program, on_simt::dim3 blocks, on_simt::dim3 threads,
     Run run{.program = program, .parameters = first};
     run_grid({blocks, threads, program.shared_bytes + shared_bytes, run_thread, &run, sizeof run});
     all_instructions_run += run.instructions;
+}
+
+Coverage coverage() {
+    Coverage result;
+    const std::lock_guard lock(mutex);
+    if (library == nullptr) return result;
+    std::map<std::pair<std::string, int>, bool> lines;  // whether any of its instructions ran
+    for (const auto& [name, kernel] : library->kernels) {
+        ++result.kernels;
+        if (kernel.program == nullptr) {
+            result.not_launched.push_back(kernel.entry->name);
+            continue;
+        }
+        for (const Instruction& instruction : kernel.program->code) {
+            const Place place = kernel.program->place_of(&instruction);
+            const bool reached = instruction.reached != 0;
+            ++result.instructions;
+            result.reached += reached ? 1 : 0;
+            lines[{place.file, place.line}] |= reached;
+        }
+    }
+    for (const auto& [line, reached] : lines)
+        if (!reached)
+            result.lines_not_reached.push_back(Place{line.first.c_str(), line.second}.text());
+    return result;
 }
 
 uint64_t instructions_run() { return all_instructions_run; }

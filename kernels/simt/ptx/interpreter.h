@@ -39,4 +39,14 @@ void launch(const Program& program, on_simt::dim3 blocks, on_simt::dim3 threads,
 // That all threads have run since the program began, those of failed blocks not counted.
 uint64_t instructions_run();
 
+// What launches have reached of the kernels in the folder.
+struct Coverage {
+    size_t kernels = 0;
+    std::vector<std::string> not_launched;
+    size_t instructions = 0;  // of the kernels that were launched
+    size_t reached = 0;
+    std::vector<std::string> lines_not_reached;  // "kernels/rope/rope.cu:41", of all those kernels
+};
+Coverage coverage();
+
 }  // namespace simt::ptx

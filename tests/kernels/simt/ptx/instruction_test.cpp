@@ -366,6 +366,7 @@ TEST_CASE("simt PTX: cvt to bf16 rounds to nearest even and keeps NaNs") {
     CHECK(rounded(1.0f + 0x1p-8f + 0x1p-20f) == 0x3f81);  // more than half
     CHECK(rounded(kLargest) == 0x7f80);                   // infinity
     CHECK(rounded(kNan) == 0x7fff);
+    CHECK(f("cvt.f32.bf16 %f15, %rs0;", 0xc040) == -3.0f);
     CHECK(r("cvt.rn.bf16x2.f32 %r15, %f0, %f1;", 2.0f, 1.0f) == 0x40003f80u);
     CHECK(r("mov.b32 {%rs1, %rs2}, %r0; cvt.u32.u16 %r15, %rs2;", 0x3f800000) == 0x3f80);
 }

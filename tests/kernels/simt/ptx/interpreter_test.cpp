@@ -150,11 +150,11 @@ TEST_CASE("simt PTX: shuffles by the ISA's clamp and segments, with and without 
          "shfl.sync.bfly.b32 %r15, %r1, 4, 31, 0xffff; bar.warp.sync 0xffff; END:",
          [](uint32_t l) { return l < 16 ? 100 + (l ^ 4) : 0u; }},
     };
-    for (const auto& [text, expected] : kCases) {
-        CAPTURE(text);
+    for (const auto& test : kCases) {
+        CAPTURE(test.text);
         for (const uint32_t seed : {0u, 1u, 2u}) {
-            const auto words = words_of_warp(value + text, seed);
-            for (uint32_t lane = 0; lane < 32; ++lane) CHECK(words[lane] == expected(lane));
+            const auto words = words_of_warp(value + test.text, seed);
+            for (uint32_t lane = 0; lane < 32; ++lane) CHECK(words[lane] == test.expected(lane));
         }
     }
 }

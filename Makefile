@@ -55,9 +55,9 @@ ifeq ($(CUDA),1)
 cuda_home := $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
 flags += -DFETTLE_WITH_CUDA=1
 libraries += $(cuda_home)/lib64/libcudart_static.a -ldl -lrt
-nvcc_flags := -std=c++20 -O3 -I. -lineinfo --expt-relaxed-constexpr -Werror all-warnings -Xcompiler=-Wall,-Wextra,-fPIC \
-              -DFETTLE_WITH_CUDA=1 -DFETTLE_DEVICE=on_cuda \
-              -gencode arch=compute_80,code=[sm_80,compute_80] \
+nvcc_source_flags := -std=c++20 -O3 -I. -lineinfo --expt-relaxed-constexpr -Werror all-warnings \
+                     -Xcompiler=-Wall,-Wextra,-fPIC -DFETTLE_WITH_CUDA=1 -DFETTLE_DEVICE=on_cuda
+nvcc_flags := $(nvcc_source_flags) -gencode arch=compute_80,code=[sm_80,compute_80] \
               -gencode arch=compute_90a,code=sm_90a
 endif
 
@@ -80,7 +80,7 @@ hostile_files := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/end_to_end/hosti
 test_programs := $(BUILD)/test_kernels $(BUILD)/test_host $(BUILD)/hostile
 
 .PHONY: help all demo demo-smollm2 test test-all test-gpu bundle bundle-programs cuda-objects fuzz \
-        fuzz-programs format lint check clean tests setup
+        fuzz-programs format lint check clean tests setup ptx
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
@@ -99,7 +99,7 @@ test:  ## install what is missing, build, run the quick tests
 	@scripts/test.sh quick $(BUILD) $(BIN)
 test-all:  ## run every test that this machine can
 	@scripts/setup.sh
-	@$(MAKE) all tests
+	@$(MAKE) all tests $(if $(filter 1,$(CUDA)),ptx)
 	@scripts/test.sh all $(BUILD) $(BIN)
 fuzz:  ## look for bytes that break a reader, FUZZ_SECONDS (60) each; needs clang
 	@scripts/fuzz.sh --check
@@ -149,6 +149,21 @@ $(BUILD)/%.cuda.o: %.cu $(stamp) build/packages.ok
 	@$(NVCC) $(nvcc_flags) -MMD -MP -c $< -o $@ 2>$@.log; status=$$?; cat $@.log >&2; exit $$status
 $(BUILD)/libfettle.a: $(objects)
 	@rm -f $@ && ar rcs $@ $^
+
+# What nvcc made of each kernel, for the emulator to interpret: test_kernels --device simt --ptx.
+ifeq ($(CUDA),1)
+PTX_ARCH ?= compute_80
+ptx_folder := build/ptx$(if $(filter-out compute_80,$(PTX_ARCH)),-$(PTX_ARCH))
+ptx_files := $(patsubst %.cu,$(ptx_folder)/%.ptx,$(filter-out %_runtime.cu,$(device_sources)))
+ptx: $(ptx_files)  ## compile every kernel to PTX, into build/ptx/
+$(ptx_folder)/%.ptx: %.cu build/packages.ok
+	@mkdir -p $(@D)
+	@echo "  ptx   $<"
+	@$(NVCC) $(nvcc_source_flags) -arch=$(PTX_ARCH) -MMD -MP -MF $@.d -ptx $< -o $@
+else
+ptx:
+	@echo "make ptx: nvcc is not installed, or CUDA=0 was given; it needs the CUDA toolkit" >&2; exit 2
+endif
 
 define program_rule
 $(BIN)/$(patsubst %_main,%,$(basename $(notdir $(1)))): $(BUILD)/$(basename $(1)).o $(library)
@@ -205,4 +220,4 @@ $(BUILD)/fuzz_seeds: $(BUILD)/tests/fuzz/seeds.o $(fuzz_library)
 	@$(CXX) $(flags) $^ $(libraries) -o $@
 fuzz-programs: $(fuzz_programs) $(BUILD)/fuzz_seeds
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) $(ptx_folder) -name '*.d' 2>/dev/null)

@@ -4,7 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <tuple>
+#include <utility>
+#include <vector>
 
+#include "kernels/simt/ptx/interpreter.h"
 #include "kernels/simt/types.h"
 
 namespace simt {
@@ -30,6 +33,7 @@ uint32_t schedule_seed();
 constexpr int kMaxThreads = 1024;               // of a block
 constexpr size_t kMaxSharedBytes = 227 * 1024;  // what a block may use on sm_90
 
+// Calls the kernel, or interprets its PTX if ptx::interpret_from said so.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), on_simt::dim3 blocks, on_simt::dim3 threads,
             size_t shared_bytes, Arguments&&... arguments) {
@@ -37,6 +41,13 @@ void launch(void (*kernel)(Parameters...), on_simt::dim3 blocks, on_simt::dim3 t
         void (*kernel)(Parameters...);
         std::tuple<Parameters...> arguments;
     } call{kernel, {std::forward<Arguments>(arguments)...}};
+    if (ptx::is_interpreting()) {
+        const auto list = [](const Parameters&... values) {
+            return std::vector<ptx::Argument>{{&values, sizeof values}...};
+        };
+        return ptx::launch(reinterpret_cast<const void*>(kernel), blocks, threads, shared_bytes,
+                           std::apply(list, call.arguments));
+    }
     const auto run = [](void* of) {
         std::apply(static_cast<Call*>(of)->kernel, static_cast<Call*>(of)->arguments);
     };

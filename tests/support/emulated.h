@@ -12,6 +12,7 @@
 #include "kernels/core/warp_matrix.cuh"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
+#include "tests/support/temporary_folder.h"  // contains
 
 // Runs `body` with threads in the random order `seed`, then goes back to the order before.
 template <typename Body>
@@ -45,8 +46,4 @@ std::string error_of(void (*kernel)(Arguments...), Arguments... arguments) {
     for (const uint32_t seed : {1u, 2u, 3u})
         CHECK(error_in_order(seed, kernel, arguments...).empty() == text.empty());
     return text;
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }

@@ -1,15 +1,21 @@
 // Main of every test program. Besides doctest's own options:
 //   --device cpu|cuda|simt   where the tested operations run (default cpu)
 //   --schedule_seed N        simt: run threads in the random order N (default 0: in order)
+//   --ptx FOLDER             simt: interpret the .ptx files there, which `make ptx` writes, instead
+//                            of running the host's build of the kernels. Tests that bring their
+//                            own kernels are not in there: add -tce='simt*,pack*'. The last lines
+//                            say how much of the kernels ran; FETTLE_PTX_LINES=1 lists the rest
 // Exit codes: 0 all passed; 1 a test failed; 2 the device does not answer.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "kernels/core/check.h"
 #include "kernels/simt/grid.h"
+#include "kernels/simt/ptx/interpreter.h"
 #include "model/program/signals.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
@@ -40,6 +46,21 @@ std::string take_option(std::vector<char*>& arguments, const std::string& name,
     return fallback;
 }
 
+// What --ptx came to: a kernel or a line that no test reached is one that no test checks.
+void print_interpreted() {
+    const simt::ptx::Coverage coverage = simt::ptx::coverage();
+    std::printf("PTX: %zu of %zu kernels launched, %.1f million instructions run\n",
+                coverage.kernels - coverage.not_launched.size(), coverage.kernels,
+                static_cast<double>(simt::ptx::instructions_run()) / 1e6);
+    std::printf("PTX: %zu of their %zu instructions reached, %zu source lines not\n",
+                coverage.reached, coverage.instructions, coverage.lines_not_reached.size());
+    if (std::getenv("FETTLE_PTX_LINES") == nullptr) return;
+    for (const std::string& kernel : coverage.not_launched)
+        std::printf("not launched: %s\n", kernel.c_str());
+    for (const std::string& line : coverage.lines_not_reached)
+        std::printf("not reached: %s\n", line.c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -56,10 +77,16 @@ int main(int argc, char** argv) {
         ENSURE_INPUT(parsed.ec == std::errc() && parsed.ptr == seed.data() + seed.size(),
                      "--schedule_seed", "found \"{}\", expected a number from 0 to 2^32 - 1", seed);
         simt::set_schedule_seed(value);
+        const std::string ptx = take_option(arguments, "--ptx", "");
+        ENSURE_INPUT(ptx.empty() || device == Device::simt, "--ptx",
+                     "on {}, expected --device simt", name_of(device));
+        simt::ptx::interpret_from(ptx);
     } catch (const InputError& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 2;
     }
     doctest::Context context(static_cast<int>(arguments.size()), arguments.data());
-    return context.run();
+    const int status = context.run();
+    if (simt::ptx::is_interpreting()) print_interpreted();
+    return status;
 }

@@ -3,7 +3,7 @@
 //   --schedule_seed N        simt: run threads in the random order N (default 0: in order)
 //   --ptx FOLDER             simt: interpret the .ptx files there, which `make ptx` writes, instead
 //                            of running the host's build of the kernels. Tests that bring their
-//                            own kernels are not in there: add -tce='simt*,pack*'. The last lines
+//                            own kernels (simt*, pack*) fail: those are not in there. The last lines
 //                            say how much of the kernels ran; FETTLE_PTX_LINES=1 lists the rest
 // Exit codes: 0 all passed; 1 a test failed; 2 the device does not answer.
 #define DOCTEST_CONFIG_IMPLEMENT

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Runs the built tests and says what it skipped and why.
-#   scripts/test.sh quick|all BUILD_FOLDER BIN_FOLDER
+#   scripts/test.sh quick|emulated|all BUILD_FOLDER BIN_FOLDER
+# quick: in minutes. emulated: every access of the kernels judged, what nvcc made of them interpreted,
+# whole models on the emulator. all: both, and what takes long.
 # The last line is "N passed, N failed, N skipped"; exit 1 if anything failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -53,44 +55,58 @@ count_script() {
     [ "$bad" -eq 0 ] || tail -n 40 "$log"
 }
 
-# Quantised weights are read as stored on the cpu only. Not checked: what takes minutes there.
+# Quantised weights are read as stored on the cpu only. Not checked: what takes minutes there. Not
+# interpreted: tests that launch no kernel of a .cu file, and tensor cores.
 on_device='-tce=quantized*'
 checked='-tce=quantized*,matmul: an output of many tiles*,matmul: what is larger*,sample: draws follow*'
-count_doctest "kernels on cpu" "$build/test_kernels"
-count_doctest "kernels on simt" "$build/test_kernels" --device simt "$on_device"
-count_doctest "kernels on simt, another schedule" \
-    "$build/test_kernels" --device simt --schedule_seed 1 "$on_device"
-if [ "$mode" = all ]; then
+interpreted="$on_device,simt*,Fiber*,pack*,attention_forward sm80*"
+
+quick_tests() {
+    count_doctest "kernels on cpu" "$build/test_kernels"
+    count_doctest "kernels on simt" "$build/test_kernels" --device simt "$on_device"
+    count_doctest "kernels on simt, another schedule" \
+        "$build/test_kernels" --device simt --schedule_seed 1 "$on_device"
+    if "$build/test_kernels" --device cuda --list-test-cases >"$log" 2>&1; then
+        count_doctest "kernels on cuda" "$build/test_kernels" --device cuda "$on_device"
+    else
+        echo "skipped: kernels on cuda ($(tail -n 1 "$log"))"
+        skipped=$((skipped + 1))
+    fi
+    count_doctest "model, eval, train" "$build/test_host"
+    count_script "no symbol in two devices" tests/symbol_clash.sh "$build"
+    count_script "symbol clash self-test" tests/symbol_clash.sh --self-test
+    count_script "--device" tests/device_flag.sh "$build/test_kernels"
+    count_script "lint self-test" scripts/lint.sh --self-test
+    export FETTLE_HOSTILE=$PWD/$build/hostile
+    for script in tests/end_to_end/*.sh; do
+        [[ -f $script && $(basename "$script") != lib* ]] || continue
+        if [ "$mode" = quick ] && grep -q '^# slow' "$script"; then
+            echo "skipped: $script (slow; make test-all runs it)"
+            skipped=$((skipped + 1))
+            continue
+        fi
+        count_script "$script" "$script" "$bin"
+    done
+}
+
+emulated_tests() {
     make CONFIG=check CUDA=0 build/check-nocuda/test_kernels >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
     for seed in 0 1; do
         count_doctest "kernels on simt, checked, schedule $seed" build/check-nocuda/test_kernels \
             --device simt --schedule_seed $seed "$checked"
     done
-fi
-if "$build/test_kernels" --device cuda --list-test-cases >"$log" 2>&1; then
-    count_doctest "kernels on cuda" "$build/test_kernels" --device cuda "$on_device"
-else
-    echo "skipped: kernels on cuda ($(tail -n 1 "$log"))"
-    skipped=$((skipped + 1))
-fi
-count_doctest "model, eval, train" "$build/test_host"
-if [ "$mode" = all ]; then
     count_doctest "whole models on simt" "$build/test_host" --device simt \
         -tc='transformer*,optimizer*,import_llama2c: stories260K*'
-fi
-count_script "no symbol in two devices" tests/symbol_clash.sh "$build"
-count_script "symbol clash self-test" tests/symbol_clash.sh --self-test
-count_script "--device" tests/device_flag.sh "$build/test_kernels"
-count_script "lint self-test" scripts/lint.sh --self-test
-export FETTLE_HOSTILE=$PWD/$build/hostile
-for script in tests/end_to_end/*.sh; do
-    [[ -f $script && $(basename "$script") != lib* ]] || continue
-    if [ "$mode" = quick ] && grep -q '^# slow' "$script"; then
-        echo "skipped: $script (slow; make test-all runs it)"
+    if make ptx >"$log" 2>&1; then
+        count_doctest "kernels on simt, nvcc's PTX" "$build/test_kernels" --device simt \
+            --ptx build/ptx "$interpreted"
+    else
+        echo "skipped: nvcc's PTX ($(tail -n 1 "$log"))"
         skipped=$((skipped + 1))
-        continue
     fi
-    count_script "$script" "$script" "$bin"
-done
+}
+
+[ "$mode" = emulated ] || quick_tests
+[ "$mode" = quick ] || emulated_tests
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

@@ -141,11 +141,11 @@ __global__ void two_lines(float* out) {
     if (blockIdx.x == 0) out[threadIdx.x] = float(value[0]);
 }
 __global__ void misaligned_row(float* out) {
-    alignas(16) __shared__ float rows[9][4];
-    if (threadIdx.x < 36) rows[threadIdx.x / 4][threadIdx.x % 4] = 0.0f;
+    FETTLE_DYNAMIC_SHARED(float, rows);
+    rows[threadIdx.x] = 0.0f;
     __syncthreads();
     uint32_t value[1];
-    load_matrix(value, rows[0] + 4 * (threadIdx.x % 8) + 2);  // BUG misaligned_row
+    load_matrix(value, rows + 4 * (threadIdx.x % 8) + 2);  // BUG misaligned_row
     if (blockIdx.x == 0) out[threadIdx.x] = float(value[0]);
 }
 __global__ void row_behind_shared(float* out) {

@@ -30,7 +30,7 @@ __device__ double sum_over_block(double sum, double* sums) {
         __syncthreads();
         if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
     }
-    return sums[0];
+    return threadIdx.x == 0 ? sums[0] : 0.0;  // who reads it wrote it
 }
 
 __global__ void gradient_norm_square_blocks(GradientNorm<float> args) {

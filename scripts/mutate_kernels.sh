@@ -46,7 +46,7 @@ mutate() {
             ++site
         }
         rest = text rest
-        if (match(rest, /(__syncthreads|__syncwarp|cp_async_wait[a-z_]*|fence_[a-z_]*)(<[0-9]+>)?\(/) &&
+        if (match(rest, /(__syncthreads|__syncwarp|wait_for_(all_)?copies|commit_copies|fence_[a-z_]*)(<[0-9]+>)?\(/) &&
             rest ~ /;$/) {
             mutant(4 * site, substr(rest, RSTART, RLENGTH) ") left out")
             rest = substr(rest, 1, RSTART - 1) "if (mutant::is_synced(" site ")) " substr(rest, RSTART)

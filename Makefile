@@ -114,6 +114,7 @@ check:  ## build with warnings as errors, format, lint, test; print the checklis
 test-gpu: all tests  ## what only a GPU can say, in five minutes; raw outputs into gpu_results/
 	@scripts/test_gpu.sh --tests $(BUILD) --bin $(BIN)
 bundle:  ## programs and tests for machines with a GPU and no compiler, in build/bundle/fettle
+	@[ $(CUDA) = 1 ] || { echo "make bundle: nvcc is not installed, or CUDA=0 was given; it needs the CUDA toolkit" >&2; exit 2; }
 	@scripts/setup.sh
 	@$(MAKE) cuda-objects
 	@$(MAKE) CONFIG=bundle ARCH=x86-64-v3 bundle-programs

@@ -69,26 +69,42 @@ generate() {
     done < <(find kernels -name '*.cu' ! -name '*_runtime.cu' -o -name '*.cuh' ! -name cuda_check.cuh | sort)
 }
 
-# Prints how the run of build $1's tests of folder $2 with mutant $3 within $4 seconds ended.
+# The exit status of build $1's tests of folder $2 with mutant $3, within $4 seconds.
 run_mutant() {
-    local status=0 exclude=()
+    local exclude=()
     [ "$1" = release-nocuda ] || exclude=("$(sed -n "s/^checked='\(.*\)'$/\1/p" scripts/test.sh)")
     FETTLE_MUTANT=$3 OMP_NUM_THREADS=1 timeout -k 1 "$4" "build/$1/test_mutants" --device simt \
-        -sf="*tests/kernels/$2/*" -aa=1 "${exclude[@]}" >/dev/null 2>&1 || status=$?
-    case $status in
-        0) echo survived ;;
-        77) echo no_fault ;;
-        *) echo killed ;;
-    esac
+        -sf="*tests/kernels/$2/*" -aa=1 "${exclude[@]}" >/dev/null 2>&1
 }
 
-# A line of the list to a line of results. The tests of core's collectives are those of their users.
+# The tests of a file's folder; the collectives of core are tested by their users.
+tests_of() { [ "$1" = core ] && echo '*' || echo "$1"; }
+
+# Seconds that build $1's tests of folder $2 may take: many times what they take without a fault,
+# which they must pass.
+limit_of() {
+    local begin=$SECONDS
+    run_mutant "$1" "$(tests_of "$2")" -1 3600 ||
+        fail "$1: the tests of $2 fail without a mutant; run build/$1/test_mutants --device simt"
+    echo $(((SECONDS - begin) * 8 + 20))
+}
+
+# A line of the list to a line of results. "hung": beyond the limit; a loop that never ends.
 judge() {
-    local number=$1 place=$2 what=$3 folder fate
+    local number=$1 place=$2 what=$3 folder fate=survived build status
     folder=$(cut -d/ -f2 <<<"$place")
-    [ "$folder" = core ] && folder='*'
-    fate=$(run_mutant release-nocuda "$folder" "$number" "$fast_seconds")
-    [ "$fate" = survived ] && fate=$(run_mutant check-nocuda "$folder" "$number" "$check_seconds")
+    for build in release-nocuda check-nocuda; do
+        [ $fate = survived ] || break
+        status=0
+        run_mutant $build "$(tests_of "$folder")" "$number" "$(<"$limits/$folder.$build")" ||
+            status=$?
+        case $status in
+            0) ;;
+            77) fate=no_fault ;;
+            124 | 137) fate=hung ;;
+            *) fate=killed ;;
+        esac
+    done
     echo "$fate $place $what"
 }
 
@@ -108,11 +124,19 @@ done
 
 make CUDA=0 build/release-nocuda/test_mutants
 make CUDA=0 CONFIG=check build/check-nocuda/test_mutants
-export fast_seconds=60 check_seconds=300
-export -f run_mutant judge
-list=$(mktemp)
-trap 'rm -f "$list"' EXIT
-grep -E " kernels/$only" build/release-nocuda/mutated/mutants.txt >"$list"
+limits=$(mktemp -d)
+list=$limits/list
+export limits
+export -f run_mutant tests_of judge
+trap 'rm -rf "$limits"' EXIT
+grep -E " kernels/($only)" build/release-nocuda/mutated/mutants.txt >"$list" ||
+    fail "--only $only: no kernel of such a folder"
+for folder in $(cut -d' ' -f2 "$list" | cut -d/ -f2 | sort -u); do
+    for build in release-nocuda check-nocuda; do
+        limit=$(limit_of $build "$folder") || exit 2
+        echo "$limit" >"$limits/$folder.$build"
+    done
+done
 start=$SECONDS
 sed -E 's/^([0-9]+) ([^ ]+) (.*)/\1\n\2\n\3/' "$list" |
     xargs -d '\n' -n 3 -P "$jobs" bash -c 'judge "$@"' judge |
@@ -120,10 +144,12 @@ sed -E 's/^([0-9]+) ([^ ]+) (.*)/\1\n\2\n\3/' "$list" |
         { print; fflush() }
         { printf "\r%d of %d", NR, all > "/dev/stderr" }
         END { print "" > "/dev/stderr" }' >"$output"
-killed=$(grep -c '^killed' "$output") survived=$(grep -c '^survived' "$output" || true)
-grep '^survived' "$output" | sort -V || true
-awk -v killed="$killed" -v survived="$survived" -v seconds=$((SECONDS - start)) 'BEGIN {
-    printf "%d of %d mutants killed, %.1f %%, in %d s\n", killed, killed + survived,
-           100 * killed / (killed + survived), seconds
-    exit killed < 0.97 * (killed + survived)
+fate() { grep -c "^$1" "$output" || true; }
+grep -E '^(survived|hung)' "$output" | sort -V || true
+awk -v killed="$(fate killed)" -v hung="$(fate hung)" -v survived="$(fate survived)" \
+    -v no_fault="$(fate no_fault)" -v seconds=$((SECONDS - start)) 'BEGIN {
+    noticed = killed + hung
+    printf "%d of %d mutants noticed, %.1f %%, %d of them by a time limit; %d are no faults; %d s\n",
+           noticed, noticed + survived, 100 * noticed / (noticed + survived), hung, no_fault, seconds
+    exit noticed < 0.97 * (noticed + survived)
 }'

@@ -26,8 +26,8 @@
 // Deliberately absent: a second block for the keys of a lone query, as in attention.cu.
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/tile.cuh"
 #include "kernels/core/async_copy.cuh"
-#include "kernels/core/check.h"
 #include "kernels/core/launch.h"
 #include "kernels/core/pack.cuh"
 #include "kernels/core/warp.cuh"
@@ -40,8 +40,6 @@ constexpr int kThreads = 128;
 constexpr int kWarps = kThreads / kWarpSize;
 constexpr int kKeys = 64;  // of a tile
 constexpr int kChunk = 8;  // elements in 16 bytes
-constexpr int kTargetBlocks = 512;
-constexpr int kMaxBlocksPerHead = 32;
 constexpr float kLog2E = 1.44269504f;
 
 // The tiles of a head size, in shared memory.
@@ -354,14 +352,9 @@ __global__ void __launch_bounds__(kThreads, 2)
 
 template <int kDim>
 void launch_forward(const AttentionForward<bf16>& args, StreamView stream) {
-    const int64_t heads = int64_t{args.rows} * args.heads;
-    const int64_t wanted = ceil_div<int64_t>(kTargetBlocks, heads);
-    const int per_head = int(wanted < kMaxBlocksPerHead ? wanted : kMaxBlocksPerHead);
-    ENSURE(heads * per_head <= INT32_MAX,
-           "attention_forward: {} rows of {} heads, expected at most {} together", args.rows,
-           args.heads, INT32_MAX);
+    const int per_head = blocks_per_head("attention_forward", args.rows, args.heads);
     launch(attention_forward_sm80_block_per_query_tile<kDim>,
-           {.grid = static_cast<unsigned>(heads * per_head),
+           {.grid = static_cast<unsigned>(int64_t{args.rows} * args.heads * per_head),
             .block = kThreads,
             .shared_bytes = Tile<kDim>::kElements * sizeof(bf16),
             .stream = stream},

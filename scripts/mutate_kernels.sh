@@ -7,7 +7,6 @@
 #
 # Faults: a synchronisation left out; a comparison's bound moved by one, both ways; a comparison
 # dropped (not those of loops, which would never end). tests/support/mutant.h has the details.
-# docs/kernels/mutants.md says of each survivor why it is no fault.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 only='' jobs=$(nproc) output=build/mutants.txt

@@ -28,6 +28,8 @@ SHELL := /bin/bash
 
 variant := $(CONFIG)$(if $(findstring clang,$(CXX)),-clang)$(if $(filter 1,$(CUDA)),,-nocuda)
 BUILD := build/$(variant)
+# What nvcc makes is the same for every machine.
+cuda_build := $(if $(filter bundle,$(CONFIG)),build/release,$(BUILD))
 BIN := $(if $(filter release release-nocuda,$(variant)),bin,$(BUILD)/bin)
 
 # ---- flags ----------------------------------------------------------------------------------
@@ -43,7 +45,8 @@ flags_fuzz := $(flags_asan) -fsanitize=fuzzer-no-link,float-cast-overflow
 # The emulator checks every access of a kernel: kernels/simt/check.h. Source lines are found by
 # absolute addresses.
 flags_check := $(or $(OPTIMIZE),-O1) -g -DFETTLE_CHECK=1 -fno-pie
-checked := -fsanitize=thread -fsanitize=bounds
+# The last array of a struct has a bound like any other.
+checked := -fsanitize=thread -fsanitize=bounds$(if $(findstring clang,$(CXX)),,-strict)
 # For machines other than this one: scripts/make_bundle.sh.
 flags_bundle := -O2 -fPIC
 flags += $(flags_$(CONFIG))
@@ -69,11 +72,15 @@ mains := $(filter %_main.cpp,$(sources))
 programs := $(patsubst %_main.cpp,$(BIN)/%,$(notdir $(mains)))
 objects := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %_main.cpp,$(sources))) \
            $(patsubst %.cu,$(BUILD)/%.simt.o,$(filter-out %_runtime.cu,$(device_sources))) \
-           $(if $(filter 1,$(CUDA)),$(patsubst %.cu,$(BUILD)/%.cuda.o,$(device_sources)))
+           $(if $(filter 1,$(CUDA)),$(patsubst %.cu,$(cuda_build)/%.cuda.o,$(device_sources)))
 library := $(BUILD)/libfettle.$(if $(filter bundle,$(CONFIG)),so,a)
 test_sources := $(shell find tests -name '*_test.cpp')
 test_support := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/support/*.cpp))
-kernel_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter tests/kernels/%,$(test_sources)))
+probe_sources := $(wildcard tests/kernels/probes/*.cu)
+kernel_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter tests/kernels/%,$(test_sources)) \
+                  $(filter-out %_test.cpp,$(wildcard tests/kernels/probes/*.cpp))) \
+                $(patsubst %.cu,$(BUILD)/%.simt.o,$(probe_sources)) \
+                $(if $(filter 1,$(CUDA)),$(patsubst %.cu,$(cuda_build)/%.cuda.o,$(probe_sources)))
 host_tests := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out tests/kernels/%,$(test_sources)) \
                 $(wildcard tests/fuzz/*_fuzz.cpp) tests/fuzz/target.cpp)
 hostile_files := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/end_to_end/hostile/*.cpp))
@@ -133,13 +140,15 @@ stamp := $(BUILD)/flags.txt
 stamp_text := $(CXX) $(flags) $(nvcc_flags) $(shell $(CXX) -march=$(ARCH) -Q --help=target 2>/dev/null | grep -m1 march= || true)
 $(shell mkdir -p $(BUILD); echo '$(stamp_text)' | cmp -s - $(stamp) || echo '$(stamp_text)' > $(stamp))
 
-# Loops over tensors are worth more of the compiler's time than the rest.
+# Loops over tensors are worth more of the compiler's time than the rest, and so is the emulator,
+# which a check build enters at every access.
 $(BUILD)/kernels/%: flags += $(if $(filter release,$(CONFIG)),-O3)
+$(BUILD)/kernels/simt/%: flags += $(if $(filter check,$(CONFIG)),-O2)
 $(BUILD)/%.o: %.cpp $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  c++   $<"
 	@$(CXX) $(flags) -MMD -MP -c $< -o $@
-$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check copies warp_matrix): flags += $(if $(filter check,$(CONFIG)),$(checked))
+$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check clocks copies mbarrier profile scheduler static_shared tensor_copy tensor_store warp_matrix warpgroup_matrix named_barrier register_pool): flags += $(if $(filter check,$(CONFIG)),$(checked))
 $(BUILD)/%.simt.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  simt  $<"
@@ -155,7 +164,7 @@ $(BUILD)/libfettle.a: $(objects)
 ifeq ($(CUDA),1)
 PTX_ARCH ?= compute_80
 ptx_folder := build/ptx$(if $(filter-out compute_80,$(PTX_ARCH)),-$(PTX_ARCH))
-ptx_files := $(patsubst %.cu,$(ptx_folder)/%.ptx,$(filter-out %_runtime.cu,$(device_sources)))
+ptx_files := $(patsubst %.cu,$(ptx_folder)/%.ptx,$(filter-out %_runtime.cu,$(device_sources)) $(probe_sources))
 ptx: $(ptx_files)  ## compile every kernel to PTX, into build/ptx/
 $(ptx_folder)/%.ptx: %.cu build/packages.ok
 	@mkdir -p $(@D)
@@ -170,7 +179,7 @@ define program_rule
 $(BIN)/$(patsubst %_main,%,$(basename $(notdir $(1)))): $(BUILD)/$(basename $(1)).o $(library)
 	@mkdir -p $$(@D)
 	@echo "  link  $$@"
-	@$(CXX) $(flags) $$^ $(libraries) -o $$@
+	@$(CXX) $(flags) $(if $(filter check,$(CONFIG)),-no-pie) $$^ $(libraries) -o $$@
 endef
 $(foreach main,$(mains),$(eval $(call program_rule,$(main))))
 
@@ -182,24 +191,38 @@ $(test_programs):
 	@$(CXX) $(flags) $(if $(filter check,$(CONFIG)),-no-pie) $^ $(libraries) -o $@
 
 # ---- bundle ---------------------------------------------------------------------------------
-# The kernels' code would be in every program: there it is in a shared library. What nvcc makes is
-# the same for every machine.
-cuda-objects: $(filter %.cuda.o,$(objects))
-$(BUILD)/libfettle.so: $(filter-out %.cuda.o,$(objects)) $(patsubst %.cu,build/release/%.cuda.o,$(if $(filter 1,$(CUDA)),$(device_sources)))
+# The kernels' code would be in every program: there it is in a shared library.
+cuda-objects: $(filter %.cuda.o,$(objects) $(kernel_tests))
+$(BUILD)/libfettle.so: $(objects)
 	@echo "  link  $@"
 	@$(CXX) -shared -Wl,-soname,$(notdir $@) -fopenmp $^ $(libraries) -o $@
 bundle-programs: $(programs) $(BUILD)/test_kernels $(BUILD)/test_host
 
 # ---- mutants --------------------------------------------------------------------------------
-# scripts/mutate_kernels.sh: test_kernels with mutated copies of the kernels in their place.
+# scripts/mutate_kernels.sh: the tests of the kernels, with mutated copies of the kernels in their
+# place, and no more of the program than they need. Tests that bring their own kernels are compiled
+# against the copies too: of an inline function that two objects have, the linker takes either.
 mutated := $(BUILD)/mutated
-mutated_objects := $(patsubst %.cu,$(mutated)/%.o,$(filter-out %_runtime.cu,$(device_sources)))
-$(mutated)/mutants.txt: scripts/mutate_kernels.sh $(device_sources) $(shell find kernels -name '*.cuh')
+mutated_kernels := $(patsubst %.cu,$(mutated)/%.o,$(filter-out %_runtime.cu,$(device_sources)))
+mutants_folders := kernels/core $(sort $(patsubst %/,%,$(dir $(filter-out %_runtime.cu,$(device_sources)))))
+mutants_tests := $(wildcard $(patsubst %,tests/%/*_test.cpp,$(mutants_folders))) \
+                 tests/kernels/simt/collective_test.cpp  # warp.cuh's
+mutated_tests := $(if $(filter %/test_mutants,$(MAKECMDGOALS)),$(shell grep -lE '\.cuh"|emulated\.h"' $(mutants_tests)))
+mutants_objects := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out $(mutated_tests),$(mutants_tests)) \
+                     $(filter kernels/%,$(filter-out %_main.cpp,$(sources))) \
+                     model/program/signals.cpp tests/support/main.cpp tests/support/devices.cpp) \
+                   $(patsubst %.cpp,$(mutated)/%.o,$(mutated_tests)) $(mutated_kernels)
+mutate = $(CXX) -iquote $(mutated) $(flags) -Wno-maybe-uninitialized $(if $(filter check,$(CONFIG)),$(checked))
+$(mutated)/mutants.txt: scripts/plant_mutants.awk $(device_sources) $(shell find kernels -name '*.cuh')
 	@scripts/mutate_kernels.sh --generate $(mutated)
+$(mutated)/tests/%.o: tests/%.cpp $(mutated)/mutants.txt tests/support/mutant.h $(stamp)
+	@mkdir -p $(@D)
+	@echo "  c++   $<, of mutants"
+	@$(mutate) -c $< -o $@
 $(mutated)/%.o: $(mutated)/mutants.txt tests/support/mutant.h $(stamp)
 	@echo "  simt  $(mutated)/$*.cu"
-	@$(CXX) -iquote $(mutated) $(flags) -Wno-maybe-uninitialized $(if $(filter check,$(CONFIG)),$(checked)) -DFETTLE_DEVICE=on_simt -DFETTLE_SIMT=1 -x c++ -c $(mutated)/$*.cu -o $@
-$(BUILD)/test_mutants: $(kernel_tests) $(test_support) $(mutated_objects) $(library)
+	@$(mutate) -DFETTLE_DEVICE=on_simt -DFETTLE_SIMT=1 -x c++ -c $(mutated)/$*.cu -o $@
+$(BUILD)/test_mutants: $(mutants_objects)
 	@echo "  link  $@"
 	@$(CXX) $(flags) $(if $(filter check,$(CONFIG)),-no-pie) $^ $(libraries) -o $@
 

@@ -8,18 +8,23 @@ namespace cuda_runtime {
 
 namespace {
 
-constexpr int kOldestMajor = 8;  // compute capability: the kernels are compiled for sm_80 and newer
+constexpr int kOldest = 80;  // the kernels are compiled for sm_80 and newer
 
 std::string why_first_gpu_is_too_old() {
-    int major = 0, minor = 0;
-    cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "GPU 0");
-    cuda_check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "GPU 0");
-    if (major >= kOldestMajor) return {};
-    return fmt::format("the GPU has compute capability {}.{}, expected {}.0 or newer", major, minor,
-                       kOldestMajor);
+    const int capability = compute_capability();
+    if (capability >= kOldest) return {};
+    return fmt::format("the GPU has compute capability {}.{}, expected {}.{} or newer",
+                       capability / 10, capability % 10, kOldest / 10, kOldest % 10);
 }
 
 }  // namespace
+
+int compute_capability() {
+    int major = 0, minor = 0;
+    cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "GPU 0");
+    cuda_check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "GPU 0");
+    return 10 * major + minor;
+}
 
 std::string why_no_gpu() {
     int count = 0;

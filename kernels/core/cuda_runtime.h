@@ -8,6 +8,7 @@
 namespace cuda_runtime {
 
 std::string why_no_gpu();  // empty if a GPU answers
+int compute_capability();  // of the GPU, 90 for 9.0
 void* allocate(int64_t bytes, const char* what);
 void release(void* pointer) noexcept;
 // These wait for all work before them, and all work after them waits for the bytes.

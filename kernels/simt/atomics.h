@@ -7,9 +7,12 @@
 
 namespace simt {
 
+void yield();  // other threads may go on here, if their order is random
+
 // Replaces *address by update(*address) and returns what was there.
 template <typename T, typename Update>
 T read_modify_write(T* address, const Update& update) {
+    yield();
     check::atomic_access(address, sizeof(T));
     if constexpr (check::kOn) {  // one OS thread runs all blocks
         const check::Inside emulator;

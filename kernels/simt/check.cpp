@@ -1,20 +1,18 @@
 // Every two bytes that kernels share have a shadow: who wrote them last, who read them since. Two
 // accesses of which one is a write must be ordered: a thread's own, or by a barrier that both
-// passed. Each thread has a clock that barriers advance, and knows up to which clock it has seen
-// each other thread (vector clocks; FastTrack, Flanagan and Freund, PLDI 2009). Blocks of a grid
-// are never ordered.
+// passed, as clocks.h says (FastTrack, Flanagan and Freund, PLDI 2009). Blocks of a grid are never
+// ordered.
 //
 // Of several blocks that read a cell only the last two are remembered, and of several threads that
 // read a cell of global memory only the last: a write that races with an earlier reader alone is
 // missed there. In shared memory all readers are remembered.
 //
-// An asynchronous copy writes its destination and reads its source at a clock that nobody has seen,
+// A cp.async writes its destination and reads its source at a clock that nobody has seen,
 // until the thread that began it waits for it: then both happen at that thread's clock.
 #if defined(FETTLE_CHECK)
 #include "kernels/simt/check.h"
 
 #include <fmt/core.h>
-#include <link.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,12 +22,15 @@
 #include <cstring>
 #include <iterator>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "kernels/core/check.h"
 #include "kernels/simt/block.h"
+#include "kernels/simt/clocks.h"
+#include "kernels/simt/profile.h"
 #include "kernels/simt/simt.h"
 
 extern "C" char __executable_start, _end;
@@ -39,15 +40,14 @@ namespace {
 
 constexpr size_t kCellBytes = 2;                 // the smallest element is a bf16
 constexpr uint32_t kFlying = 0xffffffffu;        // a clock that nobody has seen
-constexpr uint32_t kAtPlace = 0x80000000u;       // pc: an index into places instead
 constexpr size_t kGuard = 4096;                  // behind dynamic shared memory
 constexpr size_t kHeapBytes = size_t{16} << 30;  // of address space, never used twice
 
 struct Stamp {
     uint32_t block = 0;  // serial number; 0: nobody yet
     uint32_t clock = 0;
-    uint32_t pc = 0;  // the program is linked at a fixed address below 4 GiB
-    uint16_t thread = 0;
+    uint32_t pc = 0;     // the program is linked at a fixed address below 4 GiB
+    uint16_t actor = 0;  // a thread or an engine
 };
 struct Cell {
     Stamp write, update, read;    // the last ones; an update is an atomic
@@ -59,7 +59,7 @@ struct BufferName {
     std::string name;
 };
 struct Readers {
-    std::vector<uint32_t> clocks;  // by thread; 0: has not read
+    std::vector<uint32_t> clocks;  // by actor; 0: has not read
     std::vector<uint32_t> pcs;
 };
 
@@ -69,58 +69,27 @@ Cell* heap_cells = nullptr;
 bool* heap_is_buffer = nullptr;             // of each cell
 std::map<const char*, BufferName> buffers;  // by first byte
 
-std::vector<Cell> shared_cells;  // of dynamic shared memory, from its end down
-std::vector<Cell> static_cells;  // of the OS thread's thread-local variables
 char *static_begin = nullptr, *static_end = nullptr;
 
-uint32_t serial = 0, first_of_grid = 1;  // of blocks
-std::vector<uint32_t> knowledge;         // [thread, other thread]  clock up to which it has seen
-std::vector<uint32_t> clocks;            // [thread]
-std::vector<Readers> readers;
-std::vector<simt::Place> places;  // of instructions that are emulated
+// What is known of one of the blocks that are alive.
+struct BlockState {
+    uint32_t serial = 0;
+    std::vector<Readers> readers;
+    std::vector<uint32_t> free_readers;  // index + 1
+    std::vector<Cell> shared_cells;      // of dynamic shared memory, from its end down
+    std::vector<Cell> static_cells;      // of the thread-local variables
+};
+BlockState states[kMaxTeam];  // by slot
+BlockState* state = states;   // of `block`
+uint32_t first_of_grid = 1;   // serial numbers of blocks
+uint32_t next_serial = 1;
 
 bool inside = true;  // one OS thread runs all kernels
-
-uint32_t& known(int thread, int other) {
-    return knowledge[static_cast<size_t>(thread) * static_cast<size_t>(block->num_threads) +
-                     static_cast<size_t>(other)];
-}
+bool judging = true;
 
 int current_thread() { return static_cast<int>(block->current - block->threads); }
 
 // ---- where ----
-
-// Stands for a place where a pc is expected.
-uint32_t pc_of(simt::Place place) {
-    auto found = std::find(places.rbegin(), places.rend(), place);
-    if (found == places.rend()) places.push_back(place), found = places.rbegin();
-    return kAtPlace | static_cast<uint32_t>(&*found - places.data());
-}
-
-std::string source_line(uint32_t pc) {
-    if ((pc & kAtPlace) != 0) {
-        const std::string text = places[pc & ~kAtPlace].text();
-        return text.substr(text.rfind('/') + 1);
-    }
-    const std::string command =
-        fmt::format("addr2line -i -e /proc/{}/exe {:#x}", getpid(), pc - 1);  // the call itself
-    std::string best = "an unknown line";
-    FILE* lines = popen(command.c_str(), "r");
-    if (lines == nullptr) return best;
-    char line[1024];
-    // Inlined functions come first; the wrappers of instructions say less than who called them.
-    for (bool found = false; std::fgets(line, sizeof line, lines) != nullptr;) {
-        std::string text(line);
-        text = text.substr(0, text.find_first_of(" \n"));
-        const bool wrapper = text.find("kernels/simt/") != std::string::npos &&
-                             text.find("tests/") == std::string::npos;
-        if (found || wrapper || text.find("kernels/core/") != std::string::npos) continue;
-        best = text.substr(text.rfind('/') + 1);
-        found = true;
-    }
-    pclose(lines);
-    return best;
-}
 
 struct Place {
     Cell* cell = nullptr;  // null: private to the thread, or unchecked
@@ -143,13 +112,13 @@ unsigned char* shared_begin() { return block->shared_end - block->shared_capacit
 Place find(const char* address) {
     if (within(address, heap, kHeapBytes))
         return {heap_cells + (address - heap) / static_cast<ptrdiff_t>(kCellBytes), Place::global};
-    if (within(address, shared_begin(), shared_cells.size() * kCellBytes))
-        return {
-            &shared_cells[static_cast<size_t>(address - reinterpret_cast<char*>(shared_begin())) /
-                          kCellBytes],
-            Place::shared};
+    if (within(address, shared_begin(), state->shared_cells.size() * kCellBytes))
+        return {&state->shared_cells[static_cast<size_t>(address -
+                                                         reinterpret_cast<char*>(shared_begin())) /
+                                     kCellBytes],
+                Place::shared};
     if (address >= static_begin && address < static_end && !is_built_in(address))
-        return {&static_cells[static_cast<size_t>(address - static_begin) / kCellBytes],
+        return {&state->static_cells[static_cast<size_t>(address - static_begin) / kCellBytes],
                 Place::shared};
     return {};
 }
@@ -174,7 +143,7 @@ std::string name_of_address(const char* address) {
         return fmt::format("{} bytes behind the end of {} ({} bytes)", offset - buffer.bytes,
                            buffer.name, buffer.bytes);
     }
-    if (within(address, shared_begin(), shared_cells.size() * kCellBytes))
+    if (within(address, shared_begin(), state->shared_cells.size() * kCellBytes))
         return fmt::format("byte {} of dynamic shared memory ({} bytes)",
                            address - reinterpret_cast<char*>(dynamic_shared()),
                            block->grid.shared_bytes);
@@ -184,17 +153,17 @@ std::string name_of_address(const char* address) {
 
 [[noreturn]] void report(const char* kind, const char* address, uint32_t pc,
                          const std::string& what) {
-    block->error = fmt::format("{}: {} at {} {} {}", kind, name_of(*block->current),
-                               source_line(pc), what, name_of_address(address));
+    team->error = fmt::format("{}: {} at {} {} {}", kind, name_of(*block->current), line_of(pc),
+                              what, name_of_address(address));
     end_block();
 }
 
 // ---- happens-before ----
 
-bool has_seen(int thread, const Stamp& stamp) {
-    if (stamp.clock == kFlying) return false;
-    return stamp.thread == thread || known(thread, stamp.thread) >= stamp.clock;
+bool knows_of(int thread, const Stamp& stamp) {
+    return stamp.clock != kFlying && has_seen(thread, stamp.actor, stamp.clock);
 }
+bool is_by_engine(const Stamp& stamp) { return stamp.actor >= block->num_threads; }
 
 struct Access {
     const char* address;
@@ -202,8 +171,12 @@ struct Access {
     Kind kind;
     int thread;
     uint32_t clock;
+    int engine = 0;  // that the thread gave the work to; 0: none
     bool is_shared = false;
 
+    Stamp stamp() const {
+        return {state->serial, clock, pc, static_cast<uint16_t>(engine > 0 ? engine : thread)};
+    }
     const char* verb() const {
         return kind == Kind::read ? "reads" : kind == Kind::write ? "writes" : "updates";
     }
@@ -211,93 +184,136 @@ struct Access {
 
 [[noreturn]] void report_race(const Access& by, const Stamp& other, const char* other_did) {
     const char* kind = by.is_shared ? "shared race" : "global race";
-    if (other.block != serial)
+    if (other.block != state->serial)
         report("race between blocks", by.address, by.pc,
                fmt::format("{}, while another block {} at {},", by.verb(), other_did,
-                           source_line(other.pc)));
+                           line_of(other.pc)));
     if (other.clock == kFlying)
         report(kind, by.address, by.pc,
                fmt::format("{}, while the copy that thread {} began at {} is under way,", by.verb(),
-                           other.thread, source_line(other.pc)));
+                           other.actor, line_of(other.pc)));
+    if (is_by_engine(other))
+        report(kind, by.address, by.pc,
+               fmt::format("{}, with no wait for the copy begun at {},", by.verb(),
+                           line_of(other.pc)));
     report(kind, by.address, by.pc,
            fmt::format("{}, with no synchronisation since thread {} {} at {},", by.verb(),
-                       other.thread, other_did, source_line(other.pc)));
+                       other.actor, other_did, line_of(other.pc)));
 }
 
 void check_against_write(const Stamp& write, const Access& by, const char* verb) {
     if (write.block < first_of_grid) return;
-    if (write.block != serial ? !by.is_shared : !has_seen(by.thread, write))
+    if (write.block != state->serial ? !by.is_shared : !knows_of(by.thread, write))
         report_race(by, write, verb);
 }
 
 void check_against_reads(const Cell& cell, const Access& by) {
-    if (by.is_shared && cell.read.block != serial) return;
+    if (by.is_shared && cell.read.block != state->serial) return;
     if (cell.read.block < first_of_grid) return;
-    if (cell.read.block != serial) report_race(by, cell.read, "read");
+    if (cell.read.block != state->serial) report_race(by, cell.read, "read");
     if (cell.earlier_reader >= first_of_grid && !by.is_shared) {
         Stamp earlier = cell.read;
         earlier.block = cell.earlier_reader;
         report_race(by, earlier, "read");
     }
     if (cell.readers == 0) {
-        if (!has_seen(by.thread, cell.read)) report_race(by, cell.read, "read");
+        if (!knows_of(by.thread, cell.read)) report_race(by, cell.read, "read");
         return;
     }
-    const Readers& all = readers[cell.readers - 1];
+    const Readers& all = state->readers[cell.readers - 1];
     for (size_t t = 0; t < all.clocks.size(); ++t) {
-        const Stamp stamp{serial, all.clocks[t], all.pcs[t], static_cast<uint16_t>(t)};
-        if (stamp.clock != 0 && !has_seen(by.thread, stamp)) report_race(by, stamp, "read");
+        const Stamp stamp{state->serial, all.clocks[t], all.pcs[t], static_cast<uint16_t>(t)};
+        if (stamp.clock != 0 && !knows_of(by.thread, stamp)) report_race(by, stamp, "read");
     }
+}
+
+// An empty list: index + 1.
+uint32_t take_readers() {
+    if (state->free_readers.empty()) {
+        state->readers.emplace_back();
+        return static_cast<uint32_t>(state->readers.size());
+    }
+    const uint32_t taken = state->free_readers.back();
+    state->free_readers.pop_back();
+    auto& clocks = state->readers[taken - 1].clocks;
+    std::fill(clocks.begin(), clocks.end(), 0);
+    return taken;
+}
+
+void add_reader(Readers& all, const Stamp& stamp) {
+    if (stamp.actor >= all.clocks.size()) {
+        const size_t threads = static_cast<size_t>(block->num_threads), actors = stamp.actor + 1u;
+        all.clocks.resize(std::max(threads, actors));
+        all.pcs.resize(all.clocks.size());
+    }
+    all.clocks[stamp.actor] = stamp.clock;
+    all.pcs[stamp.actor] = stamp.pc;
 }
 
 void note_read(Cell& cell, const Access& by) {
-    const Stamp now{serial, by.clock, by.pc, static_cast<uint16_t>(by.thread)};
-    if (cell.read.block == serial && cell.read.clock == kFlying && by.clock != kFlying) return;
-    if (cell.read.block != serial) {
+    if (cell.read.block != state->serial) {
         cell.earlier_reader = cell.read.block;
         cell.readers = 0;
-    } else if (by.is_shared && cell.readers == 0 && !has_seen(by.thread, cell.read)) {
-        const auto threads = static_cast<size_t>(block->num_threads);
-        readers.push_back({std::vector<uint32_t>(threads), std::vector<uint32_t>(threads)});
-        cell.readers = static_cast<uint32_t>(readers.size());
-        readers.back().clocks[cell.read.thread] = cell.read.clock;
-        readers.back().pcs[cell.read.thread] = cell.read.pc;
+    } else if (cell.read.clock == kFlying && by.clock != kFlying) {
+        return;
+    } else if (!knows_of(by.thread, cell.read)) {
+        if (!by.is_shared && is_by_engine(cell.read)) return;
+        if (by.is_shared && cell.readers == 0) {
+            cell.readers = take_readers();
+            add_reader(state->readers[cell.readers - 1], cell.read);
+        }
     }
-    cell.read = now;
-    if (cell.readers == 0) return;
-    readers[cell.readers - 1].clocks[now.thread] = now.clock;
-    readers[cell.readers - 1].pcs[now.thread] = now.pc;
+    cell.read = by.stamp();
+    if (cell.readers > 0) add_reader(state->readers[cell.readers - 1], cell.read);
 }
 
 void note_write(Cell& cell, const Access& by) {
-    (by.kind == Kind::atomic ? cell.update : cell.write) = {serial, by.clock, by.pc,
-                                                            static_cast<uint16_t>(by.thread)};
+    (by.kind == Kind::atomic ? cell.update : cell.write) = by.stamp();
+    if (cell.readers != 0 && cell.read.block == state->serial)
+        state->free_readers.push_back(cell.readers);
     cell.read = {};
     cell.readers = cell.earlier_reader = 0;
 }
 
 bool is_inside_buffer(const Cell& cell, const char* address, const Access& by) {
     if (!by.is_shared) return heap_is_buffer[&cell - heap_cells];
-    return !within(address, shared_begin(), shared_cells.size() * kCellBytes) ||
-           within(address, dynamic_shared(), block->grid.shared_bytes);
+    return !within(address, shared_begin(), state->shared_cells.size() * kCellBytes) ||
+           within(address, block->dynamic_shared(), block->grid.shared_bytes);
+}
+
+void check_fenced(const Stamp& write, const Access& by) {
+    if (write.block != state->serial || is_by_engine(write)) return;
+    if (by.is_shared && has_seen_fence(by.thread, write.actor, write.clock)) return;
+    report("missing proxy fence", by.address, by.pc,
+           fmt::format("{} asynchronously, with no fence.proxy.async since thread {} wrote at {},",
+                       by.verb(), write.actor, line_of(write.pc)));
 }
 
 void check_cell(Cell& cell, const Access& by) {
     if (!is_inside_buffer(cell, by.address, by))
         report("out of bounds", by.address, by.pc, by.verb());
-    if (by.is_shared && by.kind != Kind::write && cell.write.block != serial &&
-        cell.update.block != serial)
+    if (by.is_shared && by.kind != Kind::write && cell.write.block != state->serial &&
+        cell.update.block != state->serial)
         report("uninitialised", by.address, by.pc, "reads, though no thread wrote it yet,");
     check_against_write(cell.write, by, "wrote");
     if (by.kind != Kind::atomic) check_against_write(cell.update, by, "updated");
+    if (by.engine > 0) {
+        check_fenced(cell.write, by);
+        check_fenced(cell.update, by);
+    }
     if (by.kind == Kind::read) return note_read(cell, by);
     check_against_reads(cell, by);
     note_write(cell, by);
 }
 
-void check_access(Access by, size_t bytes) {
+// by.address is behind the bytes then.
+void check_access(Access& by, size_t bytes) {
     const Place place = find(by.address);
     if (place.cell == nullptr) {
+        if (const simt::Place* product = product_of_sums(by.address))
+            report(
+                "sums in flight", by.address, by.pc,
+                fmt::format("{}, with no wait for the product at {},", by.verb(), product->text()));
         if (is_private(by.address)) return;
         report("host memory", by.address, by.pc, by.kind == Kind::read ? "reads" : "writes");
     }
@@ -313,28 +329,9 @@ void check_access(Access by, size_t bytes) {
 
 // Moves what the current thread's copy did from nobody's clock to this moment's.
 void land(Stamp& stamp) {
-    const auto thread = static_cast<size_t>(current_thread());
-    if (stamp.block == serial && stamp.clock == kFlying && stamp.thread == thread)
-        stamp.clock = clocks[thread];
-}
-
-void find_static_memory() {
-    std::pair<size_t, size_t> size_and_alignment{0, 1};
-    dl_iterate_phdr(
-        [](dl_phdr_info* program, size_t, void* out) {
-            auto& [size, alignment] = *static_cast<std::pair<size_t, size_t>*>(out);
-            for (int i = 0; i < program->dlpi_phnum; ++i) {
-                if (program->dlpi_phdr[i].p_type != PT_TLS) continue;
-                size = program->dlpi_phdr[i].p_memsz;
-                alignment = program->dlpi_phdr[i].p_align;
-            }
-            return 1;  // the first is the executable itself
-        },
-        &size_and_alignment);
-    const auto [size, alignment] = size_and_alignment;
-    static_end = static_cast<char*>(__builtin_thread_pointer());
-    static_begin = static_end - (size + alignment - 1) / alignment * alignment;
-    static_cells.resize(static_cast<size_t>(static_end - static_begin) / kCellBytes + 1);
+    const int thread = current_thread();
+    if (stamp.block == state->serial && stamp.clock == kFlying && stamp.actor == thread)
+        stamp.clock = now(thread);
 }
 
 void reserve_heap() {
@@ -370,43 +367,69 @@ Inside::Inside() : before_(std::exchange(inside, true)) {}
 Inside::~Inside() { inside = before_; }
 Outside::Outside() { inside = false; }
 Outside::~Outside() { inside = true; }
+Unjudged::Unjudged() { judging = false; }
+Unjudged::~Unjudged() { judging = true; }
 
 void access(const void* pointer, size_t bytes, Kind kind, const void* return_address) {
     if (inside || block == nullptr || block->current == nullptr) return;
     const Inside emulator;
     const auto pc = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(return_address));
-    check_access({.address = static_cast<const char*>(pointer),
-                  .pc = pc,
-                  .kind = kind,
-                  .thread = current_thread(),
-                  .clock = clocks[static_cast<size_t>(current_thread())]},
-                 bytes);
+    Access by{.address = static_cast<const char*>(pointer),
+              .pc = pc,
+              .kind = kind,
+              .thread = current_thread(),
+              .clock = now(current_thread())};
+    check_access(by, bytes);
+    if (!profile::is_on()) return;
+    const Place place = find(static_cast<const char*>(pointer));
+    if (place.cell != nullptr)
+        profile::note(current_thread(), pointer, bytes, kind != Kind::read,
+                      place.space == Place::shared, pc);
 }
 
 void shared_access(int thread, const void* pointer, size_t bytes, Kind kind, simt::Place place) {
+    if (!judging) return;
     Thread* const current = std::exchange(block->current, &block->threads[thread]);
     const auto* address = static_cast<const char*>(pointer);
     const uint32_t pc = pc_of(place);
     if (find(address).space != Place::shared)
-        report("not shared memory", address, pc, kind == Kind::read ? "reads" : "writes");
-    check_access({.address = address,
-                  .pc = pc,
-                  .kind = kind,
-                  .thread = thread,
-                  .clock = clocks[static_cast<size_t>(thread)]},
-                 bytes);
+        report("not shared memory", address, pc, kind == Kind::write ? "writes" : "reads");
+    Access by{.address = address, .pc = pc, .kind = kind, .thread = thread, .clock = now(thread)};
+    check_access(by, bytes);
     block->current = current;
 }
 
+void engine_access(const EngineWork& work, const void* pointer, size_t bytes, Kind kind) {
+    if (!judging) return;
+    Access by{.address = static_cast<const char*>(pointer),
+              .pc = pc_of(work.place),
+              .kind = kind,
+              .thread = current_thread(),
+              .clock = work.clock,
+              .engine = work.engine};
+    const auto space = find(by.address).space;
+    const bool is_shared = space == Place::shared;
+    if (space == Place::local || is_shared != work.is_shared)
+        report(work.is_shared ? "not shared memory" : "not device memory", by.address, by.pc,
+               by.verb());
+    profile::note(by.thread, pointer, bytes, kind == Kind::write, is_shared, by.pc);
+    for (size_t i = 0; i < bytes; i += kCellBytes) check_access(by, kCellBytes);
+}
+
 void begin_copy(const Copy& copy) {
+    if (!judging) return;
+    const auto bytes = static_cast<size_t>(copy.from_bytes);
+    const uint32_t pc = pc_of(copy.place);
+    if (bytes > 0) profile::note(current_thread(), copy.from, bytes, false, false, pc);
+    profile::note(current_thread(), copy.to, static_cast<size_t>(copy.bytes), true, true, pc);
     Access by{.address = reinterpret_cast<const char*>(copy.from),
-              .pc = pc_of(copy.place),
+              .pc = pc,
               .kind = Kind::read,
               .thread = current_thread(),
               .clock = kFlying};
     if (copy.from_bytes > 0 && find(by.address).space != Place::global)
         report("not device memory", by.address, by.pc, "copies from");
-    for (int i = 0; i < copy.from_bytes; i += 2, by.address += 2) check_access(by, 2);
+    for (int i = 0; i < copy.from_bytes; i += 2) check_access(by, 2);
     by.address = reinterpret_cast<const char*>(copy.to);
     by.kind = Kind::write;
     if (find(by.address).space != Place::shared)
@@ -415,6 +438,7 @@ void begin_copy(const Copy& copy) {
 }
 
 void end_copy(const Copy& copy) {
+    if (!judging) return;
     const auto cells = [](const void* address) {
         return find(static_cast<const char*>(address)).cell;
     };
@@ -426,41 +450,24 @@ void atomic_access(const void* address, size_t bytes) {
     access(address, bytes, Kind::atomic, __builtin_return_address(0));
 }
 
-void begin_grid() { first_of_grid = serial + 1; }
+void begin_grid() { first_of_grid = next_serial; }
+
+void enter_block() {
+    state = &states[block->slot];
+    enter_clocks();
+}
 
 void begin_block() {
-    if (static_begin == nullptr) find_static_memory();
-    shared_cells.resize((block->shared_capacity + kGuard) / kCellBytes);
-    ++serial;
-    const auto threads = static_cast<size_t>(block->num_threads);
-    clocks.assign(threads, 1);
-    knowledge.assign(threads * threads, 0);
-    readers.clear();
-}
-
-void order_block() {
-    const int threads = block->num_threads;
-    for (int t = 0; t < threads; ++t) std::copy(clocks.begin(), clocks.end(), &known(t, 0));
-    for (uint32_t& clock : clocks) ++clock;
-}
-
-void order_lanes(int warp, uint32_t mask) {
-    std::vector<uint32_t> all(static_cast<size_t>(block->num_threads));
-    const int first = warp * kLanesPerWarp;
-    for (int lane = 0; lane < kLanesPerWarp; ++lane) {
-        if ((mask >> lane & 1) == 0) continue;
-        const int thread = first + lane;
-        for (int other = 0; other < block->num_threads; ++other) {
-            auto& seen = all[static_cast<size_t>(other)];
-            seen = std::max(seen, known(thread, other));
-        }
-        all[static_cast<size_t>(thread)] = clocks[static_cast<size_t>(thread)];
-    }
-    for (int lane = 0; lane < kLanesPerWarp; ++lane) {
-        if ((mask >> lane & 1) == 0) continue;
-        std::copy(all.begin(), all.end(), &known(first + lane, 0));
-        ++clocks[static_cast<size_t>(first + lane)];
-    }
+    const std::span<char> static_memory = team->static_shared.of_program();
+    static_begin = static_memory.data();
+    static_end = static_begin + static_memory.size();
+    enter_block();
+    state->static_cells.resize(static_memory.size() / kCellBytes + 1);
+    state->shared_cells.resize((block->shared_capacity + kGuard) / kCellBytes);
+    state->serial = next_serial++;
+    state->readers.clear();
+    state->free_readers.clear();
+    begin_clocks();
 }
 
 void* reserve(size_t bytes) {

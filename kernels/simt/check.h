@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "kernels/simt/place.h"
 
@@ -16,6 +18,15 @@ struct Copy;  // block.h
 namespace simt::check {
 
 enum class Kind { read, write, atomic };
+
+// A part of what an engine (clocks.h) does, after a thread told it to: what the thread that runs
+// now knows of came before, and `clock` is what is learned of when it has ended.
+struct EngineWork {
+    int engine;
+    uint32_t clock;
+    bool is_shared;  // the memory that it accesses
+    Place place;
+};
 
 #if defined(FETTLE_CHECK)
 constexpr bool kOn = true;
@@ -31,9 +42,30 @@ void shared_access(int thread, const void* address, size_t bytes, Kind kind, Pla
 // written, and its destination not be touched, by any thread.
 void begin_copy(const Copy& copy);
 void end_copy(const Copy& copy);
+// The same for what an engine does. It has ended for a thread that learned of the clock. Engines go
+// past what threads stored, unless a fence.proxy.async came between.
+void engine_access(const EngineWork& work, const void* address, size_t bytes, Kind kind);
+int add_engine();                        // of the block
+void learn(int engine, uint32_t clock);  // by a wait of the thread that runs
+// A moment of the thread that runs, and whether it knows of such a moment of another.
+uint32_t mark();
+bool knows_mark(int other, uint32_t mark);
+
+// A line of source as a number that line_of knows, like the address of an instruction.
+uint32_t pc_of(Place place);
+std::string line_of(uint32_t pc);
 
 void begin_grid();
 void begin_block();
+void enter_block();  // `block` is another one that has begun
+// What was seen by threads that arrived somewhere, and is by those who wait for them.  [thread]
+using Seen = std::vector<uint32_t>;
+void release(int thread, Seen& into);
+void release_engine(int engine, uint32_t clock, Seen& into);
+void acquire(const Seen& from);
+// fence.proxy.async by the thread that runs: asynchronous accesses that come after see what it
+// knows.
+void fence_async_proxy();
 // The threads know from now on what all of them did: the whole block, or lanes of a warp.
 void order_block();
 void order_lanes(int warp, uint32_t mask);
@@ -63,14 +95,35 @@ public:
     Outside(const Outside&) = delete;
     Outside& operator=(const Outside&) = delete;
 };
+// While one lives, nothing is judged: what runs are interpreted kernels, whose plain accesses are
+// not seen.
+class Unjudged {
+public:
+    Unjudged();
+    ~Unjudged();
+    Unjudged(const Unjudged&) = delete;
+    Unjudged& operator=(const Unjudged&) = delete;
+};
 #else
 constexpr bool kOn = false;
 inline void atomic_access(const void*, size_t) {}
 inline void shared_access(int, const void*, size_t, Kind, Place) {}
 inline void begin_copy(const Copy&) {}
 inline void end_copy(const Copy&) {}
+inline void engine_access(const EngineWork&, const void*, size_t, Kind) {}
+inline int add_engine() { return 0; }
+inline void learn(int, uint32_t) {}
+inline uint32_t mark() { return 0; }
+inline bool knows_mark(int, uint32_t) { return true; }
+inline uint32_t pc_of(Place) { return 0; }
+struct Seen {};
+inline void release(int, Seen&) {}
+inline void release_engine(int, uint32_t, Seen&) {}
+inline void acquire(const Seen&) {}
+inline void fence_async_proxy() {}
 inline void begin_grid() {}
 inline void begin_block() {}
+inline void enter_block() {}
 inline void order_block() {}
 inline void order_lanes(int, uint32_t) {}
 inline void add_buffer(const void*, size_t, const char*) {}
@@ -80,6 +133,9 @@ struct Inside {
 };
 struct Outside {
     Outside() {}
+};
+struct Unjudged {
+    Unjudged() {}
 };
 #endif
 

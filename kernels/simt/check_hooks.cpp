@@ -63,7 +63,7 @@ void __ubsan_handle_out_of_bounds(void* data, void* index) {
     const simt::check::Inside emulator;
     const auto& check = *static_cast<BoundsCheck*>(data);
     const std::string file(check.file);
-    simt::block->error =
+    simt::team->error =
         fmt::format("out of bounds: {} at {}:{} uses the index {}, which is outside its array",
                     simt::name_of(*simt::block->current), file.substr(file.rfind('/') + 1),
                     check.line, reinterpret_cast<intptr_t>(index));

@@ -38,16 +38,17 @@ struct ShuffleArgument {
     int width;
 };
 
-// The lane that a shuffle reads: its own where the selected one is outside its group.
+// The lane that a shuffle reads: its own where the selected one is out of bounds. PTX ISA,
+// "shfl.sync": of the operand five bits count, and only one end of the group is a bound, so
+// exclusive_or reaches into the groups before.
 int source_lane(int lane, const ShuffleArgument& shuffle) {
-    const int first = lane & ~(shuffle.width - 1);
-    const int own = lane - first;
-    int selected = own;
-    if (shuffle.kind == Shuffle::index) selected = shuffle.operand & (shuffle.width - 1);
-    if (shuffle.kind == Shuffle::up) selected = own - shuffle.operand;
-    if (shuffle.kind == Shuffle::down) selected = own + shuffle.operand;
-    if (shuffle.kind == Shuffle::exclusive_or) selected = own ^ shuffle.operand;
-    return selected >= 0 && selected < shuffle.width ? first + selected : lane;
+    const int first = lane & ~(shuffle.width - 1), last = first + shuffle.width - 1;
+    const int operand = shuffle.operand & (kLanesPerWarp - 1);
+    if (shuffle.kind == Shuffle::up) return lane - operand >= first ? lane - operand : lane;
+    int selected = first | (operand & (shuffle.width - 1));
+    if (shuffle.kind == Shuffle::down) selected = lane + operand;
+    if (shuffle.kind == Shuffle::exclusive_or) selected = lane ^ operand;
+    return selected <= last ? selected : lane;
 }
 
 void run_shuffle(uint32_t mask, void** arguments) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 #include "kernels/simt/block.h"
 #include "kernels/simt/simt.h"
@@ -44,7 +45,7 @@ std::string describe_fault() {
 }
 
 [[noreturn]] void end_block_after_fault() {
-    block->error = describe_fault();
+    team->error = describe_fault();
     end_block();
 }
 
@@ -73,10 +74,10 @@ void give_signal_stack() {
     stack_t current{};
     sigaltstack(nullptr, &current);
     if ((current.ss_flags & SS_DISABLE) == 0) return;
-    static thread_local char memory[kSignalStackBytes];
+    static thread_local const auto memory = std::make_unique<char[]>(kSignalStackBytes);
     stack_t wanted{};
-    wanted.ss_sp = memory;
-    wanted.ss_size = sizeof memory;
+    wanted.ss_sp = memory.get();
+    wanted.ss_size = kSignalStackBytes;
     sigaltstack(&wanted, nullptr);
 }
 

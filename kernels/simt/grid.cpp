@@ -2,14 +2,17 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 
 #include "kernels/core/check.h"
 #include "kernels/core/parallel.h"
 #include "kernels/simt/block.h"
 #include "kernels/simt/check.h"
+#include "kernels/simt/profile.h"
 #include "kernels/simt/simt.h"
 
 namespace simt {
@@ -17,51 +20,89 @@ namespace {
 
 uint32_t seed = 0;
 
-// Each worker may need 1,024 stacks of two mappings each; Linux allows a process 65,530 mappings.
+// Each thread that is alive may need a stack of two mappings; Linux allows a process 65,530.
+constexpr int kMaxLiving = 16 * kMaxThreads;
+constexpr int kMaxLivingOfTeam = 2 * kMaxThreads;
 constexpr int kMaxWorkers = check::kOn ? 1 : 16;
 constexpr size_t kPage = 4096;
 constexpr size_t kSharedBytes = (kMaxSharedBytes + kPage - 1) / kPage * kPage;
 
-// One grid on its way through the OS threads.
+// One grid on its way through the OS threads, each of which takes a team of blocks at a time.
 struct Run {
     const Grid& grid;
     uint64_t num_blocks;
+    int team_size;
+    uint64_t stride;  // from a block to the next that is taken, a generator of all numbers
     std::atomic<uint64_t> next{0};
     std::atomic<bool> failed{false};
     std::mutex mutex;
     std::string error;  // the first one
 };
 
-// A bijection of the blocks' numbers: backwards for odd seeds, from any block on.
-uint64_t shuffled(uint64_t number, uint64_t num_blocks) {
-    const uint64_t position = (number + seed * uint64_t{2654435761}) % num_blocks;
-    return seed % 2 == 1 ? num_blocks - 1 - position : position;
+// With a seed several blocks of a team take turns, and teams are of blocks that lie far apart.
+int team_size_of(uint64_t num_blocks, uint64_t threads) {
+    if (seed == 0 || profile::is_on() || !StaticShared::kMovable) return 1;
+    const auto fit = std::clamp<uint64_t>(kMaxLivingOfTeam / threads, 2, 4);
+    return static_cast<int>(std::min(fit, num_blocks));
 }
 
-void run_numbered_block(Run& run, uint64_t number) {
-    const on_simt::dim3 blocks = run.grid.blocks;
-    on_simt::blockIdx = {static_cast<unsigned>(number % blocks.x),
-                         static_cast<unsigned>(number / blocks.x % blocks.y),
-                         static_cast<unsigned>(number / blocks.x / blocks.y)};
-    block->random = seed == 0 ? 0 : (seed * 2654435761u ^ static_cast<uint32_t>(number)) | 1u;
-    std::memset(dynamic_shared(), 0xff, run.grid.shared_bytes);  // NaNs: stale data must show
-    run_block();
-    if (block->error.empty()) return;
+uint64_t stride_of(uint64_t num_blocks) {
+    if (seed == 0) return 1;
+    uint64_t stride = seed * uint64_t{2654435761} % num_blocks;
+    while (std::gcd(stride, num_blocks) != 1) ++stride;
+    return stride;
+}
+
+uint64_t block_at(const Run& run, uint64_t position) {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<uint64_t>((Wide{position} * run.stride + seed) % run.num_blocks);
+}
+
+void prepare_block(const Run& run, int slot, uint64_t number) {
+    const auto [x, y, z] = run.grid.blocks;
+    Block& next = *team->blocks[static_cast<size_t>(slot)];
+    next.grid = run.grid;
+    next.slot = slot;
+    next.index = {static_cast<unsigned>(number % x), static_cast<unsigned>(number / x % y),
+                  static_cast<unsigned>(number / x / y)};
+    next.random = seed == 0 ? 0 : (seed * 2654435761u ^ static_cast<uint32_t>(number)) | 1u;
+    std::memset(next.dynamic_shared(), 0xff, run.grid.shared_bytes);  // NaNs: stale data must show
+}
+
+void run_team_from(Run& run, uint64_t position) {
+    team->size = static_cast<int>(
+        std::min<uint64_t>(static_cast<uint64_t>(run.team_size), run.num_blocks - position));
+    for (int slot = 0; slot < team->size; ++slot)
+        prepare_block(run, slot, block_at(run, position + static_cast<uint64_t>(slot)));
+    team->random = team->blocks.front()->random;
+    run_team();
+    if (team->error.empty()) return;
     run.failed = true;
     const std::lock_guard lock(run.mutex);
-    if (run.error.empty()) run.error = block->error;
+    if (run.error.empty()) run.error = team->error;
 }
 
 // What each OS thread does: takes blocks until there are no more.
 void take_blocks(Run& run) {
-    static thread_local const std::unique_ptr<Block> own = std::make_unique<Block>();
-    block = own.get();
+    static thread_local const std::unique_ptr<Team> own = std::make_unique<Team>();
+    team = own.get();
+    while (team->blocks.size() < static_cast<size_t>(run.team_size))
+        team->blocks.push_back(std::make_unique<Block>());
     prepare_thread_for_faults();
-    block->grid = run.grid;
     on_simt::gridDim = run.grid.blocks;
     on_simt::blockDim = run.grid.threads;
-    for (uint64_t i = run.next++; i < run.num_blocks && !run.failed; i = run.next++)
-        run_numbered_block(run, seed == 0 ? i : shuffled(i, run.num_blocks));
+    const auto step = static_cast<uint64_t>(run.team_size);
+    for (uint64_t i = run.next.fetch_add(step); i < run.num_blocks && !run.failed;
+         i = run.next.fetch_add(step))
+        run_team_from(run, i);
+}
+
+int num_workers(const Run& run) {
+    const auto [x, y, z] = run.grid.threads;
+    const auto living = static_cast<int>(x * y * z) * run.team_size;
+    const int most = std::min({num_threads(), kMaxWorkers, kMaxLiving / living});
+    const auto teams = (run.num_blocks - 1) / static_cast<uint64_t>(run.team_size) + 1;
+    return static_cast<int>(std::min<uint64_t>(teams, static_cast<uint64_t>(most)));
 }
 
 void check_launch(const Grid& grid) {
@@ -80,7 +121,7 @@ void check_launch(const Grid& grid) {
 
 }  // namespace
 
-Block::Block() : host(host_context()) {
+Block::Block() {
     void* shared = mmap(nullptr, kSharedBytes + kPage, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ENSURE(shared != MAP_FAILED, "simt: no memory for {} bytes of shared memory", kSharedBytes);
@@ -93,7 +134,7 @@ Block::~Block() { munmap(shared_end - kSharedBytes, kSharedBytes + kPage); }
 
 unsigned char* dynamic_shared() {
     const check::Inside emulator;
-    return block->shared_end - (block->grid.shared_bytes + 15) / 16 * 16;
+    return block->dynamic_shared();
 }
 
 void set_schedule_seed(uint32_t value) { seed = value; }
@@ -103,12 +144,16 @@ void run_grid(const Grid& grid) {
     check_launch(grid);
     watch_for_faults();
     check::begin_grid();
+    const uint64_t num_blocks = uint64_t{grid.blocks.x} * grid.blocks.y * grid.blocks.z;
+    const uint64_t num_threads_of_block =
+        uint64_t{grid.threads.x} * grid.threads.y * grid.threads.z;
     Run run{.grid = grid,
-            .num_blocks = uint64_t{grid.blocks.x} * grid.blocks.y * grid.blocks.z,
+            .num_blocks = num_blocks,
+            .team_size = team_size_of(num_blocks, num_threads_of_block),
+            .stride = stride_of(num_blocks),
             .mutex = {},
             .error = {}};
-    [[maybe_unused]] const int threads = static_cast<int>(std::min<uint64_t>(
-        run.num_blocks, static_cast<uint64_t>(std::min(num_threads(), kMaxWorkers))));
+    [[maybe_unused]] const int threads = num_workers(run);
 #pragma omp parallel num_threads(threads)
     take_blocks(run);
     ENSURE(!run.failed, "simt: {}", run.error);

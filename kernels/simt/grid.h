@@ -25,8 +25,9 @@ struct Grid {
 // and line; the rest of the grid is then not run.
 void run_grid(const Grid& grid);
 
-// 0: threads run in order, each until it must wait. Otherwise blocks, warps and lanes are taken in
-// a random order that is a function of the seed: a kernel's results must not depend on it.
+// 0: threads run in order, each until it must wait, and blocks one after another. Otherwise several
+// blocks are alive at once, and blocks, warps and lanes are taken in a random order that is a
+// function of the seed: a kernel's results must not depend on it.
 void set_schedule_seed(uint32_t seed);
 uint32_t schedule_seed();
 

@@ -1,6 +1,9 @@
-// Which thread of a block runs next. A thread runs until it must wait for others; then the first
-// ready lane of the same warp is taken, else of the next warp that has one. When nobody is ready
-// and somebody is alive, the block can never go on, and says who waits where.
+// Which thread runs next. A thread runs until it must wait for others; then the first ready lane of
+// the same warp is taken, else of the next warp that has one. When nobody is ready and somebody is
+// alive, the block can never go on, and says who waits where.
+//
+// With a seed every choice is random, atomics are places to change threads too, and now and then
+// another block of the team goes on where it stood.
 #include <fmt/core.h>
 
 #include <bit>
@@ -8,6 +11,7 @@
 
 #include "kernels/simt/block.h"
 #include "kernels/simt/check.h"
+#include "kernels/simt/profile.h"
 #include "kernels/simt/simt.h"
 
 namespace on_simt {
@@ -18,8 +22,12 @@ constinit thread_local dim3 blockDim{}, gridDim{};
 namespace simt {
 
 constinit thread_local Block* block = nullptr;
+constinit thread_local Team* team = nullptr;
 
 namespace {
+
+// Of the places where another thread may go on, every so many is one where another block does.
+constexpr uint32_t kTurnOfBlock = 64;
 
 Thread* take(int warp, int lane) {
     block->current_warp = warp;
@@ -42,13 +50,27 @@ Thread* pick() {
     return nullptr;
 }
 
+std::string awaited(const Thread& thread) {
+    switch (thread.waiting) {
+        case Waiting::for_warp:
+            return "its warp";
+        case Waiting::for_block:
+            return "__syncthreads";
+        case Waiting::for_named_barrier:
+            return awaited_barrier_text(thread);
+        case Waiting::for_registers:
+            return fmt::format("registers ({} are free)", block->free_registers);
+        default:
+            return awaited_text(thread);
+    }
+}
+
 std::string deadlock_message() {
     std::map<std::string, int> groups;
     for (int i = 0; i < block->num_threads; ++i) {
         const Thread& thread = block->threads[i];
         if (thread.waiting == Waiting::exited) continue;
-        const char* what = thread.waiting == Waiting::for_warp ? "its warp" : "__syncthreads";
-        ++groups[fmt::format("{} at {}", what, thread.place.text())];
+        ++groups[fmt::format("{} at {}", awaited(thread), thread.place.text())];
     }
     std::string message = fmt::format("block ({},{},{}) cannot go on:", on_simt::blockIdx.x,
                                       on_simt::blockIdx.y, on_simt::blockIdx.z);
@@ -66,29 +88,67 @@ void make_current(Thread* thread) {
 void run_threads();
 
 Fiber* take_fiber() {
-    if (block->idle_fibers.empty()) {
-        block->fibers.push_back(std::make_unique<Fiber>(run_threads));
-        return block->fibers.back().get();
+    if (team->idle_fibers.empty()) {
+        team->fibers.push_back(std::make_unique<Fiber>(run_threads));
+        return team->fibers.back().get();
     }
-    Fiber* fiber = block->idle_fibers.back();
-    block->idle_fibers.pop_back();
+    Fiber* fiber = team->idle_fibers.back();
+    team->idle_fibers.pop_back();
     return fiber;
 }
 
 // Leaves `from` and goes on with `thread`, or with the host if that is null.
 void switch_to(Context& from, Thread* thread, bool for_good = false) {
     make_current(thread);
-    if (thread == nullptr) return switch_context(from, block->host, for_good);
+    if (thread == nullptr) return switch_context(from, team->host, for_good);
     if (thread->fiber == nullptr) thread->fiber = take_fiber();
     switch_context(from, thread->fiber->context(), for_good);
 }
 
-Thread* pick_or_fail() {
+// A block of the team that is not over: from `slot` on, the first. Null if there is none.
+Block* living_block(int slot) {
+    for (int i = 0; i < team->size; ++i) {
+        Block* candidate = team->blocks[(slot + i) % team->size].get();
+        if (!candidate->is_over) return candidate;
+    }
+    return nullptr;
+}
+
+// A thread of `block` that is ready; null when all have returned.
+Thread* pick_in_block() {
     if (block->num_flying > 0 && block->random != 0 && next_random() % 4 == 0)
         land_a_copy(next_random());
+    if (!block->bulk_copies.empty() && block->random != 0 && next_random() % 4 == 0)
+        finish_a_bulk_copy(next_random());
+    if (!block->bulk_stores.empty() && block->random != 0 && next_random() % 4 == 0)
+        advance_a_bulk_store(next_random());
+    if (block->num_products > 0 && block->random != 0 && next_random() % 4 == 0)
+        compute_a_product(next_random());
     Thread* next = pick();
-    if (next == nullptr && block->num_living > 0) fail(deadlock_message());
+    while (next == nullptr && block->num_living > 0) {
+        if (block->bulk_copies.empty()) fail(deadlock_message());
+        finish_a_bulk_copy(block->random == 0 ? 0 : next_random());
+        next = pick();
+    }
     return next;
+}
+
+// Null when all blocks of the team are over.
+Thread* pick_or_fail() {
+    if (team->num_living > 1 && team->random != 0 && next_random(team->random) % kTurnOfBlock == 0)
+        enter_block(living_block(static_cast<int>(next_random(team->random) % kMaxTeam)));
+    for (;;) {
+        if (Thread* next = pick_in_block()) return next;
+        finish_bulk_stores();
+        check_no_bulk_copies_left();
+        check_mbarriers_left();
+        check_no_products_left();
+        profile::end_block();
+        block->is_over = true;
+        --team->num_living;
+        if (team->num_living == 0) return nullptr;
+        enter_block(living_block(block->slot));
+    }
 }
 
 void leave(Thread& thread) {
@@ -102,6 +162,7 @@ void leave(Thread& thread) {
             fail(fmt::format("{} returns while its warp waits for it at {}", name_of(thread),
                              meeting.place.text()));
     check_no_copies_left(thread);
+    check_no_stores_left(thread);
     thread.waiting = Waiting::exited;
     warp.ready &= ~bit;
     warp.living &= ~bit;
@@ -137,7 +198,7 @@ void run_threads() {
             make_current(next);
             continue;
         }
-        block->idle_fibers.push_back(fiber);
+        team->idle_fibers.push_back(fiber);
         switch_to(fiber->context(), next);  // returns when a thread is to start on this fiber
     }
 }
@@ -147,8 +208,14 @@ void prepare_threads() {
     block->num_threads = static_cast<int>(shape.x * shape.y * shape.z);
     block->num_warps = (block->num_threads + kLanesPerWarp - 1) / kLanesPerWarp;
     block->num_living = block->num_threads;
+    block->is_over = false;
+    block->current = nullptr;
     block->current_warp = 0;
     block->barrier = {};
+    forget_mbarriers();
+    forget_named_barriers();
+    forget_products();
+    fill_register_pool();
     for (int warp = 0; warp < block->num_warps; ++warp) {
         const int lanes = std::min(block->num_threads - warp * kLanesPerWarp, kLanesPerWarp);
         const uint32_t all = 0xffffffffu >> (kLanesPerWarp - lanes);
@@ -165,13 +232,14 @@ void prepare_threads() {
 
 }  // namespace
 
-uint32_t next_random() {  // xorshift32
-    uint32_t& x = block->random;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return x;
+uint32_t next_random(uint32_t& state) {  // xorshift32
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state;
 }
+
+uint32_t next_random() { return next_random(block->random); }
 
 std::string name_of(const Thread& thread) {
     const auto& b = on_simt::blockIdx;
@@ -184,12 +252,31 @@ void wait_for_others(Waiting waiting, Place place) {
     thread->waiting = waiting;
     thread->place = place;
     block->warps[thread->warp].ready &= ~(1u << thread->lane);
-    switch_to(thread->fiber->context(), pick_or_fail());
+    Thread* const next = pick_or_fail();  // it itself, if a copy has ended meanwhile
+    if (next != thread) switch_to(thread->fiber->context(), next);
     thread->waiting = Waiting::for_nothing;
 }
 
+void yield() {
+    if (block == nullptr || block->current == nullptr || block->random == 0) return;
+    const check::Inside emulator;
+    if (next_random() % 2 == 0) return;
+    Thread* const thread = block->current;
+    Thread* const next = pick_or_fail();
+    if (next != thread) switch_to(thread->fiber->context(), next);
+}
+
+void enter_block(Block* chosen) {
+    if (chosen == block) return;
+    team->static_shared.save(block->static_shared);
+    team->static_shared.restore(chosen->static_shared);
+    block = chosen;
+    on_simt::blockIdx = chosen->index;
+    check::enter_block();
+}
+
 void fail(const std::string& message) {
-    block->error = message;
+    team->error = message;
     throw BlockFailed{};
 }
 
@@ -198,17 +285,29 @@ void end_block() {
     __builtin_unreachable();  // run_block restarts the fiber
 }
 
-void run_block() {
-    prepare_threads();
-    check::begin_block();
-    block->error.clear();
-    switch_to(block->host, pick());
-    if (block->error.empty()) return;
-    forget_copies();
-    block->idle_fibers.clear();
-    for (const auto& fiber : block->fibers) {
+// Every block begins with what its OS thread has in static shared memory.
+void run_team() {
+    const check::Inside emulator;  // a fault leaves the kernel without an end
+    team->error.clear();
+    team->num_living = team->size;
+    for (int slot = team->size - 1; slot >= 0; --slot) {
+        block = team->blocks[slot].get();
+        on_simt::blockIdx = block->index;
+        prepare_threads();
+        check::begin_block();
+        if (team->size > 1) team->static_shared.save(block->static_shared);
+    }
+    switch_to(team->host, pick());
+    block->current = nullptr;
+    if (team->error.empty()) return;
+    for (int slot = 0; slot < team->size; ++slot) {
+        block = team->blocks[slot].get();
+        forget_copies();
+    }
+    team->idle_fibers.clear();
+    for (const auto& fiber : team->fibers) {
         fiber->restart();
-        block->idle_fibers.push_back(fiber.get());
+        team->idle_fibers.push_back(fiber.get());
     }
 }
 

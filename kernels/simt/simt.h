@@ -10,13 +10,15 @@
 //   collective.cpp      what the lanes of a warp do together
 //   warp_matrix.h       tensor cores of sm_80: kernels/core/warp_matrix.cuh
 //   copies.h            asynchronous copies: kernels/core/async_copy.cuh
+//   mbarrier.h, tensor_copy.h, tensor_store.h    bulk copies of sm_90
+//   warpgroup_matrix.h, named_barrier.h, register_pool.h    its products, and what goes with them
 //   fiber.h             a stack that can be left and come back to: one a thread
 //   fault.cpp           a stray access becomes an Error
 //   memory.h            device memory, ended by a guard page
 //   check.h             in a check build, every access is judged: bounds, order, alignment
 //
 // A block runs on one OS thread from beginning to end, so static __shared__ memory is that
-// thread's. Deliberately absent: weak memory and timing.
+// thread's (static_shared.h). Deliberately absent: weak memory and timing.
 #pragma once
 
 #include "kernels/simt/atomics.h"
@@ -47,7 +49,10 @@ extern constinit thread_local uint3 threadIdx, blockIdx;
 extern constinit thread_local dim3 blockDim, gridDim;
 
 inline void __syncthreads(FETTLE_CALLER) { simt::sync_threads({file, line}); }
-inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+inline void __threadfence() {
+    if constexpr (!simt::check::kOn) std::atomic_thread_fence(std::memory_order_seq_cst);
+    simt::yield();
+}
 inline void __threadfence_block() {}
 
 }  // namespace on_simt

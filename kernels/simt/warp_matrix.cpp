@@ -7,6 +7,7 @@
 
 #include "kernels/simt/block.h"
 #include "kernels/simt/check.h"
+#include "kernels/simt/profile.h"
 #include "kernels/simt/simt.h"
 
 namespace simt {
@@ -90,8 +91,12 @@ template <bool kTransposed, bool kLoad>
 void move_matrix(void** arguments, int m) {
     for (int r = 0; r < kRows; ++r)
         check_row(argument<Move>(arguments, kRows * m + r), kRows * m + r);
-    if constexpr (check::kOn)
+    if constexpr (check::kOn) {
         note_accesses<kTransposed>(arguments, m, kLoad ? check::Kind::read : check::Kind::write);
+        const void* rows[kRows];
+        for (int r = 0; r < kRows; ++r) rows[r] = argument<Move>(arguments, kRows * m + r).row;
+        profile::note_matrix(rows, !kLoad, check::pc_of(argument<Move>(arguments, 0).place));
+    }
     for (int lane = 0; lane < kLanesPerWarp; ++lane) {
         uint32_t& value = argument<Move>(arguments, lane).registers[m];
         uint16_t halves[2];

@@ -14,11 +14,15 @@
 #include "kernels/core/dtype.h"
 #include "kernels/core/parallel.h"
 #include "kernels/core/stream.h"
+#include "kernels/simt/check.h"
 
 // The device that --device named (default cpu), and one stream on it for the whole program.
 Device tested_device();
 StreamView test_stream();
 void set_tested_device(Device device);
+// Emulated with every access judged, which is a hundred times slower: tests take fewer cases there,
+// of the same kinds.
+inline bool every_access_is_judged() { return simt::check::kOn && tested_device() == Device::simt; }
 
 // One unit in the last place of numbers near 1: 2^-23 for float, 2^-7 for bf16.
 template <typename T>

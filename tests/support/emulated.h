@@ -8,8 +8,10 @@
 #define FETTLE_SIMT 1
 #include "kernels/core/async_copy.cuh"
 #include "kernels/core/launch.h"
+#include "kernels/core/mbarrier.cuh"
 #include "kernels/core/warp.cuh"
 #include "kernels/core/warp_matrix.cuh"
+#include "kernels/core/warpgroup_matrix.cuh"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 #include "tests/support/temporary_folder.h"  // contains

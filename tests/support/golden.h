@@ -11,8 +11,8 @@
 #include "model/io/safetensors.h"
 #include "model/parameter_store.h"
 
-inline const std::vector<std::string> kGoldenModels = {"gpt2",  "llama",   "smollm",      "qwen2",
-                                                       "qwen3", "mistral", "llama_biased"};
+inline const std::vector<std::string> kGoldenModels = {
+    "gpt2", "llama", "smollm", "qwen2", "qwen3", "mistral", "llama_biased", "llama_head64"};
 
 std::filesystem::path golden_folder(const std::string& model);
 

@@ -20,6 +20,8 @@ const Table& all_instructions() {
         add_float(table);
         add_convert(table);
         add_memory(table);
+        add_matrix(table);
+        add_copies(table);
         add_control(table);
         return table;
     }();

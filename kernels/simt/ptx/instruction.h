@@ -45,7 +45,10 @@ struct Instruction {
     mutable uint32_t reached = 0;  // whether a thread ever ran it
     int64_t immediate = 0;         // offset of an address; distance of a branch, in instructions
 };
-constexpr int kMaxSlots = 6;
+constexpr size_t kMaxSlots = 6;
+
+// All slots of an instruction that may have more than kMaxSlots.
+const uint16_t* many_slots(const Instruction* i, const Frame& frame);
 
 struct Form {
     Handler run = nullptr;
@@ -73,6 +76,8 @@ void add_bits(Table& table);
 void add_float(Table& table);
 void add_convert(Table& table);
 void add_memory(Table& table);
+void add_matrix(Table& table);
+void add_copies(Table& table);
 void add_control(Table& table);
 
 // Branches, which the decoder puts in itself.
@@ -84,6 +89,10 @@ const Instruction* exit_thread(const Instruction*, uint64_t*, Frame&);
 
 // Ends the block with `message` and the place of the instruction.
 [[noreturn]] void fail_at(const Frame& frame, const Instruction* at, const std::string& message);
+
+// `bytes` of shared memory at an address of its window; fails if they are not within.
+unsigned char* shared_at(const Instruction* i, const Frame& frame, uint64_t address, size_t bytes,
+                         size_t alignment);
 
 // ---- values in slots: the low bits; what lies above them is never read ----
 

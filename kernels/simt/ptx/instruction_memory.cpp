@@ -12,6 +12,18 @@
 #include "kernels/simt/ptx/rounding.h"
 
 namespace simt::ptx {
+
+unsigned char* shared_at(const Instruction* i, const Frame& frame, uint64_t address, size_t bytes,
+                         size_t alignment) {
+    const auto offset = static_cast<uint32_t>(address);
+    if (offset % alignment != 0 || offset > frame.shared_bytes ||
+        bytes > frame.shared_bytes - offset)
+        fail_at(frame, i,
+                fmt::format("{} bytes at {} of {} bytes of shared memory", bytes, offset,
+                            frame.shared_bytes));
+    return frame.shared + offset;
+}
+
 namespace {
 
 struct Global {
@@ -30,13 +42,7 @@ struct Shared {
     static constexpr const char* kName = "shared";
     static unsigned char* at(const Instruction* i, const Frame& frame, uint64_t address,
                              size_t bytes) {
-        const auto offset = static_cast<uint32_t>(address);
-        if (offset % bytes != 0 || offset > frame.shared_bytes ||
-            bytes > frame.shared_bytes - offset)
-            fail_at(frame, i,
-                    fmt::format("{} bytes at {} of {} bytes of shared memory", bytes, offset,
-                                frame.shared_bytes));
-        return frame.shared + offset;
+        return shared_at(i, frame, address, bytes, bytes);
     }
 };
 

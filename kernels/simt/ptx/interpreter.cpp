@@ -69,10 +69,6 @@ struct Run {
 };
 std::atomic<uint64_t> all_instructions_run{0};
 
-// Registers and local memory of each thread of the block that an OS thread runs. A vector, because
-// a thread that fails leaves its stack without destroying anything.
-thread_local std::vector<uint64_t> memory;
-
 size_t words_of_thread(const Program& program) {
     const size_t words = program.registers.size() + program.local_bytes / 8 + 4;
     return (words + 7) / 8 * 8 + (words % 512 == 0 ? 8 : 0);  // not all on the same cache lines
@@ -119,6 +115,7 @@ void run_thread(void* of) {
     const Program& program = run.program;
     const size_t words = words_of_thread(program);
     const size_t needed = words * static_cast<size_t>(block->num_threads);
+    auto& memory = block->registers;
     if (memory.size() < needed) memory.resize(needed);  // the block's first thread: nobody has any
     uint64_t* const registers =
         memory.data() + words * static_cast<size_t>(block->current - block->threads);
@@ -209,6 +206,7 @@ void launch(const Program& program, on_simt::dim3 blocks, on_simt::dim3 threads,
     for (size_t i = 0; i < arguments.size(); ++i)
         std::memcpy(first + program.parameter_offsets[i], arguments[i].value, arguments[i].bytes);
     Run run{.program = program, .parameters = first};
+    const check::Unjudged interpreted;
     run_grid({blocks, threads, program.shared_bytes + shared_bytes, run_thread, &run, sizeof run});
     all_instructions_run += run.instructions;
 }

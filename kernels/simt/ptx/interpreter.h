@@ -5,7 +5,8 @@
 //
 // Blocks, barriers, shuffles and device memory are the emulator's, so a stray access or a barrier
 // that not all threads reach is the same Error as elsewhere. Interpreted are sm_80's instructions
-// that nvcc makes of C++ (instruction.h); one that is not known ends the launch with its name.
+// that nvcc makes of C++ (instruction.h), tensor cores and asynchronous copies; of sm_90's,
+// stmatrix, mbarriers and bulk loads. One that is not known ends the launch with its name.
 #pragma once
 
 #include <cstddef>

@@ -25,6 +25,11 @@ std::string Program::description(const Instruction* at) const {
     return fmt::format("{}:{} ({})", origin.file, origin.line, ptx);
 }
 
+// The decoder puts them beside the code, `immediate` says where.
+const uint16_t* many_slots(const Instruction* i, const Frame& frame) {
+    return frame.program->more_slots.data() + i->immediate;
+}
+
 void fail_at(const Frame& frame, const Instruction* at, const std::string& message) {
     simt::fail(fmt::format("{} at {}: {}", name_of(*block->current), frame.program->description(at),
                            message));

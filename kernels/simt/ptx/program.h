@@ -53,6 +53,7 @@ public:
     Program(const Module& module, const Entry& entry);
 
     std::vector<Instruction> code;
+    std::vector<uint16_t> more_slots;  // of instructions with many
     std::vector<uint64_t> registers;
     std::vector<Special> specials;
     std::vector<size_t> parameter_offsets;

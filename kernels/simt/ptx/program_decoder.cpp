@@ -141,11 +141,17 @@ void Decoder::emit(const std::string& name, const std::vector<uint16_t>& slots, 
         fail(fmt::format("the instruction \"{}\" is not known to the interpreter", name));
     if (slots.size() != static_cast<size_t>(form->slots))
         fail(fmt::format("\"{}\" with {} operands, expected {}", name, slots.size(), form->slots));
-    Instruction instruction{.run = form->run, .immediate = offset};
-    std::copy(slots.begin(), slots.end(), instruction.slots);
     for (int i = 0; i < form->results; ++i)
-        if (!registers_.is_writable(instruction.slots[i]))
+        if (!registers_.is_writable(slots[static_cast<size_t>(i)]))
             fail(fmt::format("\"{}\" writes to what is no register", name));
+    Instruction instruction{.run = form->run, .immediate = offset};
+    if (slots.size() <= kMaxSlots) {
+        std::copy(slots.begin(), slots.end(), instruction.slots);
+    } else {
+        auto& more = program_.more_slots;
+        instruction.immediate = static_cast<int64_t>(more.size());
+        more.insert(more.end(), slots.begin(), slots.end());
+    }
     push(instruction);
 }
 
@@ -204,6 +210,9 @@ void Decoder::read_plain(std::string name) {
     if (family == "mov" && operands.vector_size > 0)
         name += fmt::format(".{}pack{}", operands.vector_first ? "un" : "", operands.vector_size);
     if (is_one_of(family, {"ld", "st", "atom", "red"})) name = memory_name(name, operands);
+    // What cp.async reads of its source: all, if that is left out.
+    if (family == "cp" && operands.addresses == 2 && operands.slots.size() == 3)
+        operands.slots.push_back(operands.slots[2]);
     // Its second result, whether the lane was within bounds, may be left out.
     if (family == "shfl" && !operands.pair && !operands.slots.empty())
         operands.slots.insert(operands.slots.begin() + 1, registers_.unused());

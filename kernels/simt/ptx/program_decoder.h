@@ -18,6 +18,7 @@ namespace simt::ptx {
 struct Operands {
     std::vector<uint16_t> slots;
     int64_t offset = 0;                   // of the address among them
+    size_t addresses = 0;                 // how many there are
     const Variable* parameter = nullptr;  // in which the address lies
     size_t vector_size = 0;               // of the vector among them
     bool vector_first = false;            // the vector is the first operand

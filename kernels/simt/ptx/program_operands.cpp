@@ -36,7 +36,15 @@ void Decoder::read_address(Operands& operands) {
     if (lexer_.peek().kind == Token::word) operands.parameter = find_parameter(lexer_.peek().value);
     operands.slots.push_back(read_value());
     if (lexer_.take("+")) operands.offset = lexer_.expect_integer("an offset");
+    if (lexer_.take(",")) {  // a tensor map's coordinates
+        lexer_.expect("{");
+        do operands.slots.push_back(read_value());
+        while (lexer_.take(","));
+        lexer_.expect("}");
+    }
     lexer_.expect("]");
+    if (++operands.addresses > 1 && operands.offset != 0)
+        fail("several addresses, one with an offset");
 }
 
 uint16_t Decoder::read_value() {

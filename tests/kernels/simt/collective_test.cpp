@@ -9,7 +9,18 @@
 namespace on_simt {
 namespace {
 
-enum Row { from_5, up_3, down_3, xor_6, up_2_of_8, down_2_of_8, from_11_of_8, kRows };
+enum Row {
+    from_5,
+    up_3,
+    down_3,
+    xor_6,
+    up_2_of_8,
+    down_2_of_8,
+    from_11_of_8,
+    xor_9_of_8,
+    up_37,
+    kRows
+};
 
 __global__ void shuffle_lanes(int* out) {  // [kRows, 32]
     const int lane = static_cast<int>(threadIdx.x);
@@ -20,6 +31,8 @@ __global__ void shuffle_lanes(int* out) {  // [kRows, 32]
     out[up_2_of_8 * 32 + lane] = __shfl_up_sync(kAllLanes, lane, 2, 8);
     out[down_2_of_8 * 32 + lane] = __shfl_down_sync(kAllLanes, lane, 2, 8);
     out[from_11_of_8 * 32 + lane] = __shfl_sync(kAllLanes, lane, 11, 8);
+    out[xor_9_of_8 * 32 + lane] = __shfl_xor_sync(kAllLanes, lane, 9, 8);
+    out[up_37 * 32 + lane] = __shfl_up_sync(kAllLanes, lane, 37);
 }
 
 __global__ void vote(uint32_t* out) {  // [3, 32]
@@ -104,6 +117,8 @@ TEST_CASE("simt: shuffles read the lanes that CUDA defines") {
         CHECK(row(on_simt::up_2_of_8) == (lane % 8 < 2 ? lane : lane - 2));
         CHECK(row(on_simt::down_2_of_8) == (lane % 8 > 5 ? lane : lane + 2));
         CHECK(row(on_simt::from_11_of_8) == lane / 8 * 8 + 3);
+        CHECK(row(on_simt::xor_9_of_8) == (lane / 8 % 2 == 0 ? lane : lane ^ 9));
+        CHECK(row(on_simt::up_37) == (lane < 5 ? lane : lane - 5));
     }
 }
 

@@ -5,54 +5,8 @@
 
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
+#include "tests/support/fragment_tables.h"
 #include "tests/support/planted_bugs.h"
-
-// Which lane holds what, as in the figures: 100 * register + lane. A pair is two elements side by
-// side (for B: one above the other), the first in the lower half of a 32-bit register.
-namespace {
-
-// "Matrix fragments for mma.m16n8k16 with floating point type", A: 16 rows of 8 pairs.
-constexpr int kA[16][8] = {
-    {0, 1, 2, 3, 200, 201, 202, 203},         {4, 5, 6, 7, 204, 205, 206, 207},
-    {8, 9, 10, 11, 208, 209, 210, 211},       {12, 13, 14, 15, 212, 213, 214, 215},
-    {16, 17, 18, 19, 216, 217, 218, 219},     {20, 21, 22, 23, 220, 221, 222, 223},
-    {24, 25, 26, 27, 224, 225, 226, 227},     {28, 29, 30, 31, 228, 229, 230, 231},
-    {100, 101, 102, 103, 300, 301, 302, 303}, {104, 105, 106, 107, 304, 305, 306, 307},
-    {108, 109, 110, 111, 308, 309, 310, 311}, {112, 113, 114, 115, 312, 313, 314, 315},
-    {116, 117, 118, 119, 316, 317, 318, 319}, {120, 121, 122, 123, 320, 321, 322, 323},
-    {124, 125, 126, 127, 324, 325, 326, 327}, {128, 129, 130, 131, 328, 329, 330, 331},
-};
-// B: 8 pairs of rows, 8 columns.
-constexpr int kB[8][8] = {
-    {0, 4, 8, 12, 16, 20, 24, 28},
-    {1, 5, 9, 13, 17, 21, 25, 29},
-    {2, 6, 10, 14, 18, 22, 26, 30},
-    {3, 7, 11, 15, 19, 23, 27, 31},
-    {100, 104, 108, 112, 116, 120, 124, 128},
-    {101, 105, 109, 113, 117, 121, 125, 129},
-    {102, 106, 110, 114, 118, 122, 126, 130},
-    {103, 107, 111, 115, 119, 123, 127, 131},
-};
-// C and D: 16 rows of 4 pairs; an element takes a register, here that of the first.
-constexpr int kSums[16][4] = {
-    {0, 1, 2, 3},         {4, 5, 6, 7},         {8, 9, 10, 11},       {12, 13, 14, 15},
-    {16, 17, 18, 19},     {20, 21, 22, 23},     {24, 25, 26, 27},     {28, 29, 30, 31},
-    {200, 201, 202, 203}, {204, 205, 206, 207}, {208, 209, 210, 211}, {212, 213, 214, 215},
-    {216, 217, 218, 219}, {220, 221, 222, 223}, {224, 225, 226, 227}, {228, 229, 230, 231},
-};
-// "ldmatrix" and "stmatrix": 8 rows of 4 pairs; with .trans 4 pairs of rows, 8 columns.
-constexpr int kMatrix[8][4] = {
-    {0, 1, 2, 3},     {4, 5, 6, 7},     {8, 9, 10, 11},   {12, 13, 14, 15},
-    {16, 17, 18, 19}, {20, 21, 22, 23}, {24, 25, 26, 27}, {28, 29, 30, 31},
-};
-constexpr int kTransposed[4][8] = {
-    {0, 4, 8, 12, 16, 20, 24, 28},
-    {1, 5, 9, 13, 17, 21, 25, 29},
-    {2, 6, 10, 14, 18, 22, 26, 30},
-    {3, 7, 11, 15, 19, 23, 27, 31},
-};
-
-}  // namespace
 
 namespace on_simt {
 namespace {
@@ -216,6 +170,8 @@ __global__ void load_from_device_memory(float* out) {
 }  // namespace on_simt
 
 namespace {
+
+using namespace fragment_tables;
 
 // Element (row, column) of matrix m, as the lanes got it. All elements of the input differ.
 uint16_t element(int m, int row, int column) {

@@ -27,9 +27,9 @@ bool says(const std::string& body, const std::string& what) {
 }  // namespace
 
 TEST_CASE("simt PTX program: an instruction that is not known is named, with kernel and line") {
-    CHECK(error_in("\nmma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f0,%f1}, {%r0};") ==
+    CHECK(error_in("\nmma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f0,%f1}, {%r0};") ==
           "test.ptx:13: kernel test: the instruction "
-          "\"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32\" is not known to the "
+          "\"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32\" is not known to the "
           "interpreter");
     for (const char* text : {"add.s33 %r0, %r1, %r2;", "add.rn.relu.f32 %f0, %f1, %f2;",
                              "ld.global.L3::x.u32 %r0, [%rd0];", "ld.acquire.gpu.u32 %r0, [%rd0];",
@@ -41,6 +41,11 @@ TEST_CASE("simt PTX program: an instruction that is not known is named, with ker
 TEST_CASE("simt PTX program: operands that cannot be") {
     CHECK(says("add.s32 %r0, %r1;", "\"add.s32\" with 2 operands, expected 3"));
     CHECK(says("add.s32 3, %r1, %r2;", "writes to what is no register"));
+    CHECK(
+        says("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f0, %f1, %f2, 0f00000000}, "
+             "{%r0, %r1, %r2, %r3}, {%r4, %r5}, {%f0, %f1, %f2, %f3};",
+             "writes to what is no register"));
+    CHECK(says("cp.async.cg.shared.global [%r0+16], [%rd0], 16;", "several addresses"));
     CHECK(says("mov.u32 %tid.x, %r2;", "writes to what is no register"));
     CHECK(says("mov.u32 %r0, %r99;", "%r99 is no register that is known"));
     CHECK(says("mov.u32 %r0, %r01;", "%r01 is no register that is known"));

@@ -1,0 +1,23 @@
+// setmaxnreg: warps give registers back, and others take them. PTX ISA, "setmaxnreg". A block is
+// launched here with as many registers a thread as 65,536 allow, in eights; hardware launches it
+// with as many as the compiler chose, at most so many.
+#pragma once
+
+#include "kernels/simt/place.h"
+
+namespace simt {
+
+constexpr int kRegistersOfBlock = 65536;
+
+struct WarpRegisters {
+    int of_thread = 0;
+    int wanted = 0;  // 0: waits for none
+};
+
+// Called by whole warps, all four of a warpgroup at the same line. Up waits until others gave back
+// what it takes.
+void set_registers(int of_thread, bool is_up, Place place);
+// For the scheduler: before a block.
+void fill_register_pool();
+
+}  // namespace simt

@@ -253,6 +253,8 @@ void Transformer<T>::attend(int layer, KvCache<T>* cache) {
                              .heads = config_.num_heads,
                              .kv_heads = config_.num_kv_heads,
                              .head_dim = config_.head_dim,
+                             .query_tokens = batch_.num_tokens(),
+                             .key_tokens = batch_.num_tokens(),
                              .q_stride = qkv_width(),
                              .k_stride = qkv_width(),
                              .v_stride = qkv_width(),
@@ -262,6 +264,7 @@ void Transformer<T>::attend(int layer, KvCache<T>* cache) {
         args.k = cache->key(layer);
         args.v = cache->value(layer);
         args.k_stride = args.v_stride = cache->width();
+        args.key_tokens = cache->rows() * cache->capacity();
         args.key_starts = indices().key_starts;
         args.key_counts = indices().key_counts;
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes seven tiny random models with `transformers` and the golden values they are tested against.
+"""Makes eight tiny random models with `transformers` and the golden values they are tested against.
 
     python scripts/make_golden.py --output_dir tests/golden/models
 
@@ -31,6 +31,7 @@ from transformers.trainer_pt_utils import get_parameter_names
 SEED = 20240
 WEIGHT_STD = 0.2  # with ~36 channels: attention scores of std ~1, so no softmax is near uniform
 ROW_LENGTHS = [13, 1, 21, 2, 17, 11]
+LONG_ROW_LENGTHS = [13, 1, 97, 2, 70]  # tensor cores take 64 keys at a time
 BF16_BATCHES = 16  # on one batch an error of bf16 may be small by luck
 # beta2 and epsilon differ from the defaults, so that ignoring them or misplacing epsilon shows.
 TRAIN = dict(steps=20, learning_rate=1e-3, warmup_steps=5, beta1=0.9, beta2=0.98, epsilon=1e-5,
@@ -77,7 +78,15 @@ def configs():
             num_attention_heads=5, num_key_value_heads=5, max_position_embeddings=64,
             attention_bias=True, mlp_bias=True, rope_parameters=rope(1e4),
             tie_word_embeddings=True, **IDS), 3.9),
+        "llama_head64": (LlamaConfig(
+            vocab_size=97, hidden_size=30, intermediate_size=37, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1, head_dim=64, max_position_embeddings=128,
+            rms_norm_eps=1e-5, rope_parameters=rope(1e4), tie_word_embeddings=True, **IDS), 4.0),
     }
+
+
+def row_lengths(config):
+    return LONG_ROW_LENGTHS if getattr(config, "head_dim", 0) == 64 else ROW_LENGTHS
 
 
 class InFloat64(TorchFunctionMode):
@@ -333,8 +342,9 @@ def update_errors(after, reference, before, skip):
 def batch_golden(model, exact_model, mode, generator):
     """Tensors and errors of one forward and backward over a ragged batch with uneven weights."""
     vocab_size = model.config.vocab_size
-    rows = ragged(ROW_LENGTHS, vocab_size, generator)
-    weights = torch.ones(sum(ROW_LENGTHS), dtype=torch.float64)
+    lengths = row_lengths(model.config)
+    rows = ragged(lengths, vocab_size, generator)
+    weights = torch.ones(sum(lengths), dtype=torch.float64)
     draw = torch.rand(weights.shape, generator=generator)
     weights[draw < 0.15] = 0.0
     weights[(draw >= 0.15) & (draw < 0.3)] = 0.5
@@ -344,7 +354,7 @@ def batch_golden(model, exact_model, mode, generator):
     single = run(model, rows, weights)
     half_model = clone(model, torch.bfloat16)
     bf16_error = errors(run(half_model, rows, weights), single)
-    batches = [ragged(ROW_LENGTHS, vocab_size, generator) for _ in range(BF16_BATCHES)]
+    batches = [ragged(lengths, vocab_size, generator) for _ in range(BF16_BATCHES)]
     bf16_error["loss_rms"] = loss_error_rms(half_model, model, batches)
     bf16_error["rms"] = error_rms(half_model, exact_model, mode, batches)
     tensors = {"tokens": i32(torch.cat(rows)), "row_starts": starts(rows),

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "kernels/attention/attention_reference.h"
+#include "kernels/core/cuda_runtime.h"
 #include "kernels/core/dispatch.h"
 
 namespace on_cpu {
@@ -18,6 +19,7 @@ void attention_forward(const AttentionForward<T>&, StreamView);
 template <typename T>
 void attention_backward(const AttentionBackward<T>&, StreamView);
 void attention_forward_sm80(const AttentionForward<bf16>&, StreamView);
+void attention_forward_sm90(const AttentionForward<bf16>&, StreamView);
 }  // namespace on_cuda
 namespace on_simt {
 template <typename T>
@@ -25,13 +27,14 @@ void attention_forward(const AttentionForward<T>&, StreamView);
 template <typename T>
 void attention_backward(const AttentionBackward<T>&, StreamView);
 void attention_forward_sm80(const AttentionForward<bf16>&, StreamView);
+void attention_forward_sm90(const AttentionForward<bf16>&, StreamView);
 }  // namespace on_simt
 
 namespace {
 
 std::atomic<AttentionForm> form{AttentionForm::plain};
 
-bool fits_sm80(const AttentionForward<bf16>& args) {
+bool fits_tensor_cores(const AttentionForward<bf16>& args) {
     const auto in_chunks = [](const bf16* tensor, int64_t stride) {
         return reinterpret_cast<uintptr_t>(tensor) % 16 == 0 && stride % 8 == 0;
     };
@@ -39,6 +42,26 @@ bool fits_sm80(const AttentionForward<bf16>& args) {
            in_chunks(args.q, args.q_stride) && in_chunks(args.k, args.k_stride) &&
            in_chunks(args.v, args.v_stride) && in_chunks(args.out, args.out_stride) &&
            in_chunks(args.out_rest, args.out_stride);
+}
+
+bool has_sm90(Device device) {
+#if defined(FETTLE_WITH_CUDA)
+    constexpr int kHopper = 90;
+    if (device == Device::cuda) {
+        static const bool is_hopper = cuda_runtime::compute_capability() == kHopper;
+        return is_hopper;
+    }
+#endif
+    return device == Device::simt;
+}
+
+// The form asked for, if it can run.
+AttentionForm form_of(const AttentionForward<bf16>& args, Device device) {
+    const AttentionForm asked = form;
+    const bool has_maps = args.query_tokens > 0 && args.key_tokens > 0;
+    const bool fits = device_has(asked, device) && fits_tensor_cores(args) &&
+                      (has_maps || asked != AttentionForm::sm90);
+    return fits ? asked : AttentionForm::plain;
 }
 
 template <class Args>
@@ -74,10 +97,15 @@ void attention_forward(const AttentionForward<T>& args, StreamView stream) {
            "attention_forward: out, q, k, v or query_starts is null");
     const auto full = with_strides(args);
     if constexpr (std::is_same_v<T, bf16>) {
-        if (form == AttentionForm::sm80 && fits_sm80(full))
+        const AttentionForm runs = form_of(full, stream.device);
+        if (runs == AttentionForm::sm80)
             return dispatch("attention_forward", full, stream, on_cpu::attention_forward<T>,
                             FETTLE_CUDA_FORM(on_cuda::attention_forward_sm80),
                             on_simt::attention_forward_sm80);
+        if (runs == AttentionForm::sm90)
+            return dispatch("attention_forward", full, stream, on_cpu::attention_forward<T>,
+                            FETTLE_CUDA_FORM(on_cuda::attention_forward_sm90),
+                            on_simt::attention_forward_sm90);
     }
     if constexpr (std::is_same_v<T, double>)
         attention_forward_reference(full);
@@ -87,6 +115,11 @@ void attention_forward(const AttentionForward<T>& args, StreamView stream) {
 }
 
 void set_attention_form(AttentionForm value) { form = value; }
+
+bool device_has(AttentionForm value, Device device) {
+    if (value == AttentionForm::sm90) return has_sm90(device);
+    return value == AttentionForm::plain || device != Device::cpu;
+}
 
 template <typename T>
 void attention_backward(const AttentionBackward<T>& args, StreamView stream) {

@@ -9,8 +9,8 @@
 // row's keys are its cache. Query head h reads key head h / (heads / kv_heads).
 //
 // Rounding points: products are summed and P is kept in Accumulator<T>; out is rounded to T once.
-// AttentionForm::sm80 rounds P to bf16 as well: |out - exact| <= 2^-8 sum_j P[i,j] |v[j]| + half a
-// unit of bf16, and out_rest is no closer to the exact value than that first term.
+// On tensor cores P is rounded to bf16 as well (AttentionForm): |out - exact| <= 2^-8 sum_j P[i,j]
+// |v[j]| + half a unit of bf16, and out_rest is no closer to the exact value than that first term.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,8 @@ struct AttentionForward {
     int heads = 0;                        // H
     int kv_heads = 0;                     // Hkv divides H
     int head_dim = 0;                     // D <= kMaxHeadDim
+    int64_t query_tokens = 0;             // N, or 0: AttentionForm::sm90 does not run
+    int64_t key_tokens = 0;               // M, likewise
     int64_t q_stride = 0;                 // elements from row to row; 0: packed
     int64_t k_stride = 0;
     int64_t v_stride = 0;
@@ -85,10 +87,12 @@ void attention_backward(const AttentionBackward<T>& args, StreamView stream);
 
 // Which form of attention_forward runs on cuda and simt, for the whole program: `plain` takes every
 // shape; `sm80` uses tensor cores for bf16 with head_dim 64 or 128, a positive scale, and tensors
-// and strides that are multiples of 16 bytes, and is `plain` for the rest. What has not run on a
-// chip is not the default.
-enum class AttentionForm { plain, sm80 };
+// and strides that are multiples of 16 bytes, and is `plain` for the rest; `sm90` is for the same,
+// on GPUs of compute capability 9.0, where N and M are given. What has not run on a chip is not the
+// default.
+enum class AttentionForm { plain, sm80, sm90 };
 void set_attention_form(AttentionForm form);
+bool device_has(AttentionForm form, Device device);
 
 // A batch of N tokens in rows of at most `longest_row`.
 struct AttentionLimits {

@@ -26,10 +26,10 @@
 // Deliberately absent: a second block for the keys of a lone query, as in attention.cu.
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/online_softmax.cuh"
 #include "kernels/attention/tile.cuh"
 #include "kernels/core/async_copy.cuh"
 #include "kernels/core/launch.h"
-#include "kernels/core/pack.cuh"
 #include "kernels/core/warp.cuh"
 #include "kernels/core/warp_matrix.cuh"
 
@@ -39,14 +39,12 @@ namespace {
 constexpr int kThreads = 128;
 constexpr int kWarps = kThreads / kWarpSize;
 constexpr int kKeys = 64;  // of a tile
-constexpr int kChunk = 8;  // elements in 16 bytes
-constexpr float kLog2E = 1.44269504f;
 
 // The tiles of a head size, in shared memory.
 template <int kDim>
 struct Tile {
     static constexpr int kRowTiles = kDim == 64 ? 2 : 1;  // of 16 queries, of a warp
-    static constexpr int kWarpQueries = 16 * kRowTiles;
+    static constexpr int kWarpQueries = kFragmentRows * kRowTiles;
     static constexpr int kQueries = kWarpQueries * kWarps;
     static constexpr int kStage = kKeys * kDim;
     static constexpr int kElements = kQueries * kDim + 4 * kStage;
@@ -64,18 +62,6 @@ __device__ __forceinline__ bf16* chunk_at(bf16* tile, int row, int chunk) {
     return tile + row * kDim + (chunk ^ row % 8) * kChunk;
 }
 
-// What a block works on: some queries of a row, one head.
-struct Work {
-    const bf16* q;  // of the first query
-    const bf16* k;  // of the row's first key
-    const bf16* v;
-    int64_t first_query;  // token
-    int num_queries;      // of the tile
-    int keys;             // of the row
-    int seen;  // keys that the tile's query 0 sees; query i sees i more. May be negative.
-    int head;
-};
-
 // Begins copies of kRows rows; those from `count` on become zeros.
 template <int kDim, int kRows>
 __device__ __forceinline__ void copy_rows(bf16* tile, const bf16* source, int64_t stride,
@@ -92,28 +78,30 @@ __device__ __forceinline__ void copy_rows(bf16* tile, const bf16* source, int64_
     }
 }
 
+// A row's keys and values under a head.
+struct Keys {
+    const bf16* k;  // of the first key
+    const bf16* v;
+};
+
 template <int kDim>
-__device__ __forceinline__ void copy_keys(const Tile<kDim>& tile, int stage, const Work& work,
+__device__ __forceinline__ void copy_keys(const Tile<kDim>& tile, int stage, const Keys& keys,
                                           const AttentionForward<bf16>& args, int first, int end) {
     const int offset = stage * Tile<kDim>::kStage;
-    copy_rows<kDim, kKeys>(tile.keys + offset, work.k + first * args.k_stride, args.k_stride,
+    copy_rows<kDim, kKeys>(tile.keys + offset, keys.k + first * args.k_stride, args.k_stride,
                            end - first);
-    copy_rows<kDim, kKeys>(tile.values + offset, work.v + first * args.v_stride, args.v_stride,
+    copy_rows<kDim, kKeys>(tile.values + offset, keys.v + first * args.v_stride, args.v_stride,
                            end - first);
 }
 
-// A warp's queries and what it knows of them so far. Lane l has rows l / 4 and l / 4 + 8 of each
-// tile of 16, and of 8 columns those at 2 (l % 4) and 2 (l % 4) + 1.
-template <int kDim>
-struct Rows {
-    static constexpr int kTiles = Tile<kDim>::kRowTiles;
-    float sums[kTiles][kDim / 8][4] = {};
-    float largest[kTiles][2];
-    float weight[kTiles][2] = {};  // l: of this lane's columns only
-};
+// Of a warp's queries and a tile of keys.
 template <int kDim>
 struct Scores {
     float at[Tile<kDim>::kRowTiles][kKeys / 8][4] = {};
+};
+template <int kDim>
+struct Rows {
+    SoftmaxRows<kDim> at[Tile<kDim>::kRowTiles];
 };
 
 template <int kDim>
@@ -139,186 +127,78 @@ __device__ __forceinline__ void multiply_keys(Scores<kDim>& scores, bf16* querie
     }
 }
 
-// Scores of keys that a query does not see become -inf. `visible` keys are seen by row 0.
-template <int kDim>
-__device__ __forceinline__ void mask(Scores<kDim>& scores, int visible, int keys) {
-    const int lane = threadIdx.x % kWarpSize;
-#pragma unroll
-    for (int t = 0; t < Tile<kDim>::kRowTiles; ++t)
-#pragma unroll
-        for (int n = 0; n < kKeys / 8; ++n)
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                const int row = 16 * t + e / 2 * 8 + lane / 4;
-                if (8 * n + lane % 4 * 2 + e % 2 >= min(visible + row, keys))
-                    scores.at[t][n][e] = -INFINITY;
-            }
-}
-
-// Scores to probabilities under the largest score so far.
-template <int kDim>
-__device__ __forceinline__ void softmax(Scores<kDim>& scores, Rows<kDim>& rows, float factor) {
-#pragma unroll
-    for (int t = 0; t < Rows<kDim>::kTiles; ++t) {
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            float largest = rows.largest[t][half];
-#pragma unroll
-            for (int n = 0; n < kKeys / 8; ++n)
-                largest =
-                    fmaxf(largest, fmaxf(scores.at[t][n][2 * half], scores.at[t][n][2 * half + 1]));
-            largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
-            largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
-            // -inf - -inf is NaN
-            const float origin = largest == -INFINITY ? 0.0f : largest * factor;
-            const float correction = exp2f(rows.largest[t][half] * factor - origin);
-            float weight = rows.weight[t][half] * correction;
-#pragma unroll
-            for (int n = 0; n < kKeys / 8; ++n) {
-#pragma unroll
-                for (int e = 2 * half; e < 2 * half + 2; ++e) {
-                    scores.at[t][n][e] = exp2f(scores.at[t][n][e] * factor - origin);
-                    weight += scores.at[t][n][e];
-                }
-            }
-#pragma unroll
-            for (int n = 0; n < kDim / 8; ++n) {
-                rows.sums[t][n][2 * half] *= correction;
-                rows.sums[t][n][2 * half + 1] *= correction;
-            }
-            rows.largest[t][half] = largest;
-            rows.weight[t][half] = weight;
-        }
-    }
-}
-
-// Two tiles of 8 columns of probabilities side by side are a left operand as they stand.
 template <int kDim>
 __device__ __forceinline__ void add_values(Rows<kDim>& rows, const Scores<kDim>& scores,
                                            bf16* values) {
+    constexpr int kTiles = Tile<kDim>::kRowTiles;
     const int lane = threadIdx.x % kWarpSize;
 #pragma unroll
     for (int j = 0; j < kKeys / 16; ++j) {
-        uint32_t p[Rows<kDim>::kTiles][4];
+        uint32_t p[kTiles][4];
 #pragma unroll
-        for (int t = 0; t < Rows<kDim>::kTiles; ++t)
-#pragma unroll
-            for (int quarter = 0; quarter < 4; ++quarter) {
-                const float* pair = &scores.at[t][2 * j + quarter / 2][quarter % 2 * 2];
-                p[t][quarter] = pack_bf16(pair[0], pair[1]);
-            }
+        for (int t = 0; t < kTiles; ++t)
+            left_operand(p[t], scores.at[t][2 * j], scores.at[t][2 * j + 1]);
 #pragma unroll
         for (int n = 0; n < kDim / 16; ++n) {
             uint32_t v[4];  // columns 16 n + (0..7, 8..15), each of keys 16 j + (0..7, 8..15)
             load_matrix_transposed(v,
                                    chunk_at<kDim>(values, 16 * j + lane % 16, 2 * n + lane / 16));
 #pragma unroll
-            for (int t = 0; t < Rows<kDim>::kTiles; ++t) {
-                multiply_matrices(rows.sums[t][2 * n], p[t], v[0], v[1]);
-                multiply_matrices(rows.sums[t][2 * n + 1], p[t], v[2], v[3]);
+            for (int t = 0; t < kTiles; ++t) {
+                multiply_matrices(rows.at[t].sums[2 * n], p[t], v[0], v[1]);
+                multiply_matrices(rows.at[t].sums[2 * n + 1], p[t], v[2], v[3]);
             }
         }
     }
-}
-
-// Divides the sums by their weights, and writes the logarithm of the latter.
-template <int kDim>
-__device__ __forceinline__ void normalize(Rows<kDim>& rows, const AttentionForward<bf16>& args,
-                                          const Work& work, int first_row) {
-    const int lane = threadIdx.x % kWarpSize;
-#pragma unroll
-    for (int t = 0; t < Rows<kDim>::kTiles; ++t) {
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            float weight = rows.weight[t][half];
-            weight += __shfl_xor_sync(kAllLanes, weight, 1);
-            weight += __shfl_xor_sync(kAllLanes, weight, 2);
-            const float inverse = weight == 0.0f ? 0.0f : 1.0f / weight;
-#pragma unroll
-            for (int n = 0; n < kDim / 8; ++n) {
-                rows.sums[t][n][2 * half] *= inverse;
-                rows.sums[t][n][2 * half + 1] *= inverse;
-            }
-            const int row = first_row + 16 * t + 8 * half + lane / 4;
-            if (lane % 4 == 0 && row < work.num_queries && args.lse != nullptr)
-                args.lse[(work.first_query + row) * args.heads + work.head] =
-                    rows.largest[t][half] * float(args.scale) + logf(weight);
-        }
-    }
-}
-
-// The warp's rows to `out`: the sums, or what rounding takes from them. They pass through its rows
-// of the queries' tile, so that a row leaves in whole sectors.
-template <int kDim, bool kRest>
-__device__ __forceinline__ void store(bf16* out, const Rows<kDim>& rows,
-                                      const AttentionForward<bf16>& args, const Tile<kDim>& tile,
-                                      const Work& work, int first_row) {
-    using Pair = Pack<bf16, 2>;
-    using Chunk = Pack<bf16, kChunk>;
-    const int lane = threadIdx.x % kWarpSize;
-#pragma unroll
-    for (int t = 0; t < Rows<kDim>::kTiles; ++t)
-#pragma unroll
-        for (int n = 0; n < kDim / 8; ++n)
-#pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const float* value = &rows.sums[t][n][2 * half];
-                auto pair = std::bit_cast<Pair>(pack_bf16(value[0], value[1]));
-                if (kRest)
-                    pair = std::bit_cast<Pair>(pack_bf16(value[0] - float(pair.values[0]),
-                                                         value[1] - float(pair.values[1])));
-                const int row = first_row + 16 * t + 8 * half + lane / 4;
-                *reinterpret_cast<Pair*>(chunk_at<kDim>(tile.queries, row, n) + lane % 4 * 2) =
-                    pair;
-            }
-    __syncwarp();
-    constexpr int kChunks = kDim / kChunk;
-#pragma unroll 4
-    for (int i = lane; i < Tile<kDim>::kWarpQueries * kChunks; i += kWarpSize) {
-        const int row = first_row + i / kChunks, chunk = i % kChunks;
-        if (row >= work.num_queries) break;
-        *reinterpret_cast<Chunk*>(out + (work.first_query + row) * args.out_stride +
-                                  work.head * kDim + chunk * kChunk) =
-            *reinterpret_cast<const Chunk*>(chunk_at<kDim>(tile.queries, row, chunk));
-    }
-    __syncwarp();  // before the rows are written again
 }
 
 template <int kDim>
 __device__ __forceinline__ void attend(const AttentionForward<bf16>& args, const Tile<kDim>& tile,
-                                       const Work& work) {
+                                       const QueryTile& queries, const Keys& keys) {
     using Shape = Tile<kDim>;
     const int first_row = threadIdx.x / kWarpSize * Shape::kWarpQueries;
-    const int end = min(work.keys, work.seen + work.num_queries - 1);  // the last query's
-    const int warp_rows = min(work.num_queries - first_row, Shape::kWarpQueries);
-    const int warp_end = warp_rows > 0 ? min(end, work.seen + first_row + warp_rows - 1) : 0;
+    const QueryTile mine = queries.after(first_row);
+    const int end = queries.keys_of_first(Shape::kQueries);
+    const int warp_end = mine.keys_of_first(Shape::kWarpQueries);
     const float factor = float(args.scale) * kLog2E;
     Rows<kDim> rows;
-#pragma unroll
-    for (auto& pair : rows.largest) pair[0] = pair[1] = -INFINITY;
-    copy_rows<kDim, Shape::kQueries>(tile.queries, work.q, args.q_stride, work.num_queries);
-    copy_keys(tile, 0, work, args, 0, end);
+    copy_rows<kDim, Shape::kQueries>(tile.queries,
+                                     args.q + queries.first * args.q_stride + queries.head * kDim,
+                                     args.q_stride, queries.count);
+    copy_keys(tile, 0, keys, args, 0, end);
     commit_copies();
     int stage = 0;
     for (int first = 0; first < end; first += kKeys, stage ^= 1) {
         wait_for_copies<0>();
         __syncthreads();  // all copies of this stage are there, and nobody reads the other one
-        if (first + kKeys < end) copy_keys(tile, stage ^ 1, work, args, first + kKeys, end);
+        if (first + kKeys < end) copy_keys(tile, stage ^ 1, keys, args, first + kKeys, end);
         commit_copies();
         if (first >= warp_end) continue;
         Scores<kDim> scores;
         multiply_keys(scores, tile.queries + first_row * kDim, tile.keys + stage * Shape::kStage);
-        const int visible = work.seen + first_row - first;  // to the warp's first row
-        if (min(visible, work.keys - first) < kKeys) mask(scores, visible, work.keys - first);
-        softmax(scores, rows, factor);
+        const int visible = mine.seen - first;  // to the warp's first query
+        if (min(visible, mine.keys - first) < kKeys) {
+#pragma unroll
+            for (int t = 0; t < Shape::kRowTiles; ++t)
+                mask(scores.at[t], visible + kFragmentRows * t, mine.keys - first);
+        }
+#pragma unroll
+        for (int t = 0; t < Shape::kRowTiles; ++t) softmax(scores.at[t], rows.at[t], factor);
         add_values(rows, scores, tile.values + stage * Shape::kStage);
     }
     wait_for_copies<0>();  // of a tile that sees no key
     __syncthreads();
-    normalize(rows, args, work, first_row);
-    store<kDim, false>(args.out, rows, args, tile, work, first_row);
-    if (args.out_rest != nullptr)
-        store<kDim, true>(args.out_rest, rows, args, tile, work, first_row);
+#pragma unroll
+    for (int t = 0; t < Shape::kRowTiles; ++t) {
+        const int row = first_row + kFragmentRows * t;
+        const auto at = [&](int r, int chunk) {
+            return chunk_at<kDim>(tile.queries, row + r, chunk);
+        };
+        const QueryTile rest = mine.after(kFragmentRows * t);
+        normalize(rows.at[t], args, rest);
+        store<false>(args.out, rows.at[t], args, rest, at);
+        if (args.out_rest != nullptr) store<true>(args.out_rest, rows.at[t], args, rest, at);
+    }
     __syncthreads();  // before the next tile's queries
 }
 
@@ -328,26 +208,12 @@ __global__ void __launch_bounds__(kThreads, 2)
     FETTLE_DYNAMIC_SHARED(bf16, shared);
     const Tile<kDim> tile(shared);
     constexpr int kQueries = Tile<kDim>::kQueries;
-    const int head = blockIdx.x / blocks_per_head % args.heads;
-    const int row = blockIdx.x / blocks_per_head / args.heads;
-    const int kv_head = head / (args.heads / args.kv_heads);
-    const int64_t first = args.query_starts[row];
-    const int queries = args.query_starts[row + 1] - int(first);
-    const int keys = args.key_counts != nullptr ? args.key_counts[row] : queries;
-    const int64_t first_key = args.key_starts != nullptr ? args.key_starts[row] : first;
-    const int tiles = (queries + kQueries - 1) / kQueries;
-    for (int t = tiles - 1 - int(blockIdx.x % blocks_per_head); t >= 0; t -= blocks_per_head) {
-        const int64_t first_query = first + t * kQueries;
-        attend(args, tile,
-               {.q = args.q + first_query * args.q_stride + head * kDim,
-                .k = args.k + first_key * args.k_stride + kv_head * kDim,
-                .v = args.v + first_key * args.v_stride + kv_head * kDim,
-                .first_query = first_query,
-                .num_queries = min(queries - t * kQueries, kQueries),
-                .keys = keys,
-                .seen = keys - queries + t * kQueries + 1,
-                .head = head});
-    }
+    const RowAndHead row = row_and_head(args, blocks_per_head);
+    const Keys keys{.k = args.k + row.first_key * args.k_stride + row.kv_head * kDim,
+                    .v = args.v + row.first_key * args.v_stride + row.kv_head * kDim};
+    const int tiles = ceil_div(row.queries, kQueries);
+    for (int t = tiles - 1 - int(blockIdx.x % blocks_per_head); t >= 0; t -= blocks_per_head)
+        attend(args, tile, query_tile(row, t * kQueries, kQueries), keys);
 }
 
 template <int kDim>

@@ -3,6 +3,7 @@
 
 #include "model/transformer.h"
 
+#include "kernels/attention/attention.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 #include "tests/support/golden.h"
@@ -165,6 +166,21 @@ MeanSquares bf16_errors(GoldenModel<bf16>& half) {
     return mean;
 }
 
+void check_bf16_errors(const std::string& name) {
+    CAPTURE(name);
+    GoldenModel<bf16> golden(name);
+    const MeanSquares squares = bf16_errors(golden);
+    CHECK(std::sqrt(squares.logits) <= 2.0 * golden.number({"bf16_error", "rms", "logits"}));
+    CHECK(std::sqrt(squares.loss) <= 2.0 * golden.number({"bf16_error", "rms", "loss"}));
+    for (int p = 0; p < golden.table.size(); ++p) {
+        if (tied(golden.table[p])) continue;
+        const std::string parameter = golden.table[p].name;
+        CAPTURE(parameter);
+        CHECK(std::sqrt(squares.gradients[p]) <=
+              2.0 * golden.number({"bf16_error", "rms", "grad", parameter}));
+    }
+}
+
 }  // namespace
 
 TEST_CASE("transformer: fp32 logits, loss and gradients are those of transformers") {
@@ -191,19 +207,23 @@ TEST_CASE("transformer: fp32 logits, loss and gradients are those of transformer
 // The reference is our fp32 run, which the case above holds to transformers so closely (1e-5, the
 // loss 1e-6) that its own error is below a hundredth of these.
 TEST_CASE("transformer: bf16 errs at most twice as much as PyTorch in bf16, over 16 batches") {
-    for (const std::string& name : kGoldenModels) {
-        CAPTURE(name);
-        GoldenModel<bf16> golden(name);
-        const MeanSquares squares = bf16_errors(golden);
-        CHECK(std::sqrt(squares.logits) <= 2.0 * golden.number({"bf16_error", "rms", "logits"}));
-        CHECK(std::sqrt(squares.loss) <= 2.0 * golden.number({"bf16_error", "rms", "loss"}));
-        for (int p = 0; p < golden.table.size(); ++p) {
-            if (tied(golden.table[p])) continue;
-            const std::string parameter = golden.table[p].name;
-            CAPTURE(parameter);
-            CHECK(std::sqrt(squares.gradients[p]) <=
-                  2.0 * golden.number({"bf16_error", "rms", "grad", parameter}));
-        }
+    for (const std::string& name : kGoldenModels) check_bf16_errors(name);
+}
+
+TEST_CASE("transformer: so it does with attention on tensor cores") {
+    struct Restore {
+        ~Restore() { set_attention_form(AttentionForm::plain); }
+    } restore;
+    GoldenModel<bf16> golden("llama_head64");
+    const auto logits = [&] {
+        return run_step(golden.folder.config, golden.store, {golden.batch()}).logits;
+    };
+    const auto plain = logits();
+    for (const AttentionForm form : {AttentionForm::sm80, AttentionForm::sm90}) {
+        if (!device_has(form, tested_device())) continue;
+        set_attention_form(form);
+        CHECK(logits() != plain);  // it is another form that runs
+        check_bf16_errors("llama_head64");
     }
 }
 

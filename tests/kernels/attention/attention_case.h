@@ -86,6 +86,8 @@ public:
                                .heads = shape_.heads,
                                .kv_heads = shape_.kv_heads,
                                .head_dim = shape_.dim,
+                               .query_tokens = tokens_,
+                               .key_tokens = keys_,
                                .q_stride = stride(wide()),
                                .k_stride = stride(narrow()),
                                .v_stride = stride(narrow()),

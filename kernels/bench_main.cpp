@@ -1,0 +1,110 @@
+// bin/bench: how fast each operation is; on the simt device, what its lines ask of memory.
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "kernels/bench/bench_case.h"
+#include "kernels/core/check.h"
+#include "kernels/simt/check.h"
+#include "kernels/simt/profile.h"
+#include "model/program/common_flags.h"
+#include "model/program/flags.h"
+#include "model/program/main.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Median seconds of a run, after two that warm up: at least five runs and 0.2 s.
+double median_seconds(const std::function<void(StreamView)>& run, const Stream& stream) {
+    using Clock = std::chrono::steady_clock;
+    std::vector<double> seconds;
+    double total = 0.0;
+    for (int i = 0; i < 2 || seconds.size() < 5 || (total < 0.2 && seconds.size() < 1000); ++i) {
+        const auto begin = Clock::now();
+        run(stream.view());
+        stream.synchronize();
+        if (i < 2) continue;
+        seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+        total += seconds.back();
+    }
+    std::nth_element(seconds.begin(), seconds.begin() + int64_t(seconds.size() / 2), seconds.end());
+    return seconds[seconds.size() / 2];
+}
+
+void print_time(const BenchCase& bench, Device device) {
+    const Stream stream(device);
+    const double seconds = median_seconds(bench.prepare(device), stream);
+    fmt::print("{:<20} {:<34} {:>10.3f} ms {:>9.1f} GB/s", bench.op, bench.shape, seconds * 1e3,
+               bench.bytes / seconds * 1e-9);
+    if (bench.flops > 0) fmt::print(" {:>9.1f} GFLOP/s", bench.flops / seconds * 1e-9);
+    fmt::print("\n");
+}
+
+#if defined(FETTLE_CHECK)
+void print_counts(const BenchCase& bench) {
+    const auto run = bench.prepare(Device::simt);
+    simt::profile::start();
+    run({.device = Device::simt});
+    fmt::print("{} {}\n  {:<28} {:<13} {:>5} {:>9} {:>6} {:>9} {:>9}\n", bench.op, bench.shape,
+               "line", "access", "bytes", "requests", "lanes", "cost each", "least");
+    for (const simt::profile::Line& line : simt::profile::stop()) {
+        const auto each = [&](int64_t sum) { return double(sum) / double(line.requests); };
+        fmt::print("  {:<28} {:<13} {:>5} {:>9} {:>6.1f} {:>9.2f} {:>9.2f}{}\n", line.place,
+                   line.what, line.bytes, line.requests, each(line.lanes), each(line.cost),
+                   each(line.least), line.cost > line.least ? " *" : "");
+    }
+}
+void print_legend() {
+    fmt::print(
+        "cost: sectors of 32 bytes of a warp's request to global memory, turns of the banks "
+        "of one to shared memory; *: more than its bytes need\n");
+}
+#else
+void print_counts(const BenchCase&) {}
+void print_legend() {}
+#endif
+
+// Counts are those of a check build: another program, which takes over.
+void become_check_build(char** argv) {
+    const fs::path own = fs::read_symlink("/proc/self/exe").parent_path();
+    const fs::path other = own / "../build/check-nocuda/bin/bench";
+    execv(other.c_str(), argv);
+    throw InputError(
+        fmt::format("{}: not found; make CONFIG=check CUDA=0 build/check-nocuda/bin/bench builds "
+                    "it",
+                    other.lexically_normal().string()));
+}
+
+int body(int argc, char** argv) {
+    CommonOptions common;
+    std::vector<std::string> ops;
+    Flags flags("bin/bench", "time the operations of a step; --device simt: count by source line");
+    flags.positional("OP", ops, "Operations, or how their names begin; none: all.");
+    add_common_flags(flags, common);
+    flags.parse(argc, argv);
+    const Device device = apply_common_options(common);
+    if (device == Device::simt && !simt::check::kOn) become_check_build(argv);
+    const auto is_asked = [&](const BenchCase& bench) {
+        return ops.empty() || std::any_of(ops.begin(), ops.end(), [&](const std::string& op) {
+                   return bench.op.starts_with(op);
+               });
+    };
+    bool any = false;
+    for (const BenchCase& bench : bench_cases(device, device == Device::simt)) {
+        if (!is_asked(bench)) continue;
+        any = true;
+        device == Device::simt ? print_counts(bench) : print_time(bench, device);
+    }
+    ENSURE_INPUT(any, ops.front(), "is no operation; bin/bench without one lists all as it goes");
+    if (device == Device::simt) print_legend();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_main(body, argc, argv); }

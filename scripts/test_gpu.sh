@@ -33,10 +33,25 @@ stage() {
         failed=1
         return
     fi
-    { echo "\$ $*"; timeout -k 5 $left "$@"; } >"$output/$name.txt" 2>&1 || status=$?
+    { echo "\$ $*"; timeout -k 5 $left bash -c '"$@"' stage "$@"; } >"$output/$name.txt" 2>&1 ||
+        status=$?
     [ $status -eq 0 ] || failed=1
     echo "$([ $status -eq 0 ] && echo passed || echo "FAILED ($status)")  $name ($((SECONDS - begin)) s)" \
         "$(grep -E '^\[doctest\] test cases' "$output/$name.txt" | tail -n 1)"
+}
+
+# Every instruction alone: what it left to $output/probes/. What traps or hangs takes its process
+# with it, so those that left nothing run again, each in a process of its own.
+probes() {
+    local name run=("$tests/test_kernels" --device cuda -tc='probe: an instruction*')
+    export FETTLE_PROBES=$output/probes
+    rm -rf "$FETTLE_PROBES"
+    timeout -k 5 60 "${run[@]}" && return
+    for name in $(basename -s .txt tests/golden/probes/*.txt); do
+        [ -e "$FETTLE_PROBES/$name.txt" ] || timeout -k 5 10 "${run[@]}" -sc="$name" ||
+            echo "FAILED ($?)  $name"
+    done
+    return 1
 }
 
 # The demo's model trained for ten steps there and on the cpu: the same losses to 1e-4.
@@ -56,6 +71,9 @@ same_losses() {
          END { exit bad || FNR != 10 }' "$output"/losses_{cpu,cuda}.txt
 }
 
+export -f probes same_losses
+export tests bin output
+
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 if [ -z "$sanitizer" ] && command -v pip >/dev/null; then
     pip install -q --no-deps --target "$output/sanitizer" nvidia-cuda-sanitizer-api >/dev/null 2>&1
@@ -64,7 +82,9 @@ if [ -z "$sanitizer" ] && command -v pip >/dev/null; then
 fi
 
 stage device nvidia-smi
-stage kernels "$tests/test_kernels" --device cuda -tce='quantized*' -d
+stage probes probes
+grep -E '^(agrees|DIFFERS|skipped|FAILED)' "$output/probes.txt"
+stage kernels "$tests/test_kernels" --device cuda -tce='quantized*,probe*' -d
 stage models "$tests/test_host" --device cuda -d \
     -tc='transformer*,optimizer*,import_llama2c: stories260K*'
 stage losses same_losses

@@ -36,11 +36,11 @@ __global__ void dropout_block_per_row(Dropout<T> args, uint32_t threshold, float
         for (int64_t first = threadIdx.x * n; first < args.channels; first += blockDim.x * n) {
             const int64_t left = args.channels - first;
             auto pack = load_pack<n>(args.input + row * args.channels + first, left);
-            for (int four = 0; four < n; four += 4) {
-                const auto counter = static_cast<uint32_t>((first + four) / 4);
+            for (int four = 0; four < n / 4; ++four) {
+                const auto counter = static_cast<uint32_t>(first / 4 + four);
                 const auto words = philox(args.key, {purpose, row_id, position, counter});
                 for (int i = 0; i < 4; ++i) {
-                    T& value = pack.values[four + i];
+                    T& value = pack.values[4 * four + i];
                     value = T((words[i] >> 8) >= threshold ? float(value) * scale : 0.0f);
                 }
             }

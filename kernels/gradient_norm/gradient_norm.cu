@@ -14,8 +14,6 @@
 
 #include "kernels/gradient_norm/gradient_norm.h"
 
-#include <limits>
-
 #include "kernels/core/launch.h"
 
 namespace FETTLE_DEVICE {
@@ -54,7 +52,7 @@ __global__ void gradient_norm_sum_blocks(GradientNorm<float> args, int64_t block
     sum = sum_over_block(sum, sums);
     if (threadIdx.x != 0) return;
     const double norm = sqrt(sum);
-    const bool finite = norm <= std::numeric_limits<double>::max();  // not of NaN
+    const bool finite = norm < INFINITY;  // not of NaN
     const double clip = args.max_norm == 0.0 ? 1.0 : min(1.0, args.max_norm / (norm + 1e-6));
     *args.norm = norm;
     *args.scale = finite ? float(clip) : 0.0f;

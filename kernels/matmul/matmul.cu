@@ -144,7 +144,7 @@ __device__ void write_row(const Matmul<T, Out>& args, int64_t m, int64_t first_n
 template <int kTile, typename T, typename Out>
 __global__ void __launch_bounds__(kThreads<kTile>, 512 / kThreads<kTile>)
     matmul_tile_per_block(Matmul<T, Out> args, int64_t tiles_m) {
-    __shared__ Stage<kTile> stages[2];
+    FETTLE_DYNAMIC_SHARED(Stage<kTile>, stages);  // [2]
     const Operand<T> a{args.a, args.lda, !args.transpose_a, args.m, args.k};
     const Operand<T> b{args.b, args.ldb, args.transpose_b, args.n, args.k};
     const int64_t first_m = blockIdx.x % tiles_m * kTile;
@@ -178,6 +178,7 @@ void launch_tiles(const Matmul<T, Out>& args, StreamView stream) {
     launch(matmul_tile_per_block<kTile, T, Out>,
            {.grid = static_cast<unsigned>(tiles_m * tiles_n),
             .block = kThreads<kTile>,
+            .shared_bytes = 2 * sizeof(Stage<kTile>),
             .stream = stream},
            args, tiles_m);
 }

@@ -82,7 +82,8 @@ __device__ void write_output(const Matmul<T, Out>& args, int64_t m, int64_t n, c
 template <int kRows, typename T, typename Out>
 __global__ void __launch_bounds__(kThreads) matmul_few_rows_split_depth(Matmul<T, Out> args) {
     constexpr int kSums = kRows * kColumns;
-    __shared__ float partial[kThreads][kSums + 1];
+    using ThreadSums = float[kSums + 1];
+    FETTLE_DYNAMIC_SHARED(ThreadSums, partial);  // [kThreads]
     const int thread = static_cast<int>(threadIdx.x);
     const bool along_k = args.transpose_b;
     const Split split = split_of(along_k);
@@ -104,6 +105,16 @@ __global__ void __launch_bounds__(kThreads) matmul_few_rows_split_depth(Matmul<T
     }
 }
 
+template <int kRows, typename T, typename Out>
+void launch_split_depth(const Matmul<T, Out>& args, unsigned blocks, StreamView stream) {
+    launch(matmul_few_rows_split_depth<kRows, T, Out>,
+           {.grid = blocks,
+            .block = kThreads,
+            .shared_bytes = kThreads * (kRows * kColumns + 1) * sizeof(float),
+            .stream = stream},
+           args);
+}
+
 }  // namespace
 
 // True if it has computed the product.
@@ -112,9 +123,10 @@ bool matmul_few_rows(const Matmul<T, Out>& args, StreamView stream) {
     const int64_t columns = kColumns * (args.transpose_b ? kWarps : kLanes);
     const int64_t blocks = ceil_div(args.n, columns);
     if (args.m > kMostRows || blocks > 0x7fffffff) return false;
-    launch(args.m == 1 ? matmul_few_rows_split_depth<1, T, Out>
-                       : matmul_few_rows_split_depth<kMostRows, T, Out>,
-           {.grid = static_cast<unsigned>(blocks), .block = kThreads, .stream = stream}, args);
+    if (args.m == 1)
+        launch_split_depth<1>(args, static_cast<unsigned>(blocks), stream);
+    else
+        launch_split_depth<kMostRows>(args, static_cast<unsigned>(blocks), stream);
     return true;
 }
 

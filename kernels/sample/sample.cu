@@ -64,8 +64,7 @@ struct Shared {
     __device__ void add(unsigned digit, uint64_t count) {
         const uint32_t part = uint32_t(count);
         const uint32_t old = atomicAdd(&low[digit], part);
-        const uint32_t carry = old + part < old ? 1 : 0;
-        const uint32_t rest = uint32_t(count >> 32) + carry;
+        const uint32_t rest = uint32_t(count >> 32) + uint32_t((uint64_t{old} + part) >> 32);
         if (rest != 0) atomicAdd(&high[digit], rest);
     }
     __device__ uint64_t sum(unsigned digit) const {
@@ -81,7 +80,7 @@ __device__ void choose_digit(Shared& shared, int shift, bool is_first, Goal goal
     uint64_t own = 0;
     for (int i = 0; i < kDigitsPerLane; ++i) own += shared.sum(first_digit - i);
     uint64_t through = own;  // lanes 0 to this one
-    for (int distance = 1; distance < kWarpSize; distance *= 2) {
+    for (int distance = kWarpSize / 2; distance > 0; distance /= 2) {
         const uint64_t other = __shfl_up_sync(kAllLanes, through, distance);
         if (int(threadIdx.x) >= distance) through += other;
     }
@@ -130,7 +129,7 @@ __device__ uint64_t search(const Ranking& row, uint64_t floor, Shared& shared, G
 // Penalised logits, where NaN became -infinity.
 __device__ void adjust(const Sample& args, int row, float* adjusted) {
     const float* logits = args.logits + row * args.vocabulary;  // [V]
-    const auto usable = [](float x) { return x > -INFINITY ? x : -INFINITY; };
+    const auto usable = [](float x) { return x == x ? x : -INFINITY; };
     for (int64_t v = threadIdx.x; v < args.vocabulary; v += kThreads)
         adjusted[v] = usable(logits[v]);
     __syncthreads();
@@ -178,8 +177,8 @@ __device__ uint64_t draw(const Sample& args, const Ranking& row, Shared& shared)
     if (args.top_p < 1.0f) {
         const double p = args.top_p;
         floor = search<true>(row, floor, shared, [p](uint64_t total) {
-            const double enough = ceil(p * double(total));
-            return enough < 1.0 ? 0 : uint64_t(enough) - 1;  // to reach it is to exceed one less
+            const double enough = max(ceil(p * double(total)), 1.0);
+            return uint64_t(enough) - 1;  // to reach it is to exceed one less
         });
     }
     const int n = int(blockIdx.x);

@@ -45,7 +45,8 @@ Result<T> score(const Case<T>& c, Device device, const Op& op, bool with_gradien
     Buffer<Accumulator<T>> logits(device, c.logits), grad(device, c.grad_logprob),
         logprob(device, c.rows);
     Buffer<int32_t> targets(device, c.targets);
-    Buffer<T> grad_logits(device, c.rows * c.vocabulary);
+    // What was there must be gone.
+    Buffer<T> grad_logits(device, normal<T>(c.rows * c.vocabulary, 0.0, 1.0, /*seed=*/3));
     op(CrossEntropy<T>{.logprob = logprob.data(),
                        .grad_logits = with_gradient ? grad_logits.data() : nullptr,
                        .logits = logits.data(),

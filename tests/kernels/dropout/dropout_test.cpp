@@ -141,6 +141,19 @@ TEST_CASE("dropout: keeps 1 - p of the elements, within four standard deviations
     }
 }
 
+TEST_CASE_TEMPLATE(
+    "dropout: an element stays at the probability of its own number, goes at the next", T, float,
+    bf16) {
+    for (const int i : {0, 1, 2, 3}) {
+        Case<T> c(1, 4, 0.0);
+        const auto words = philox(c.key, {dropout_purpose(c.site), 0, 0, 0});
+        c.probability = (words[i] >> 8) * 0x1p-24;
+        CHECK(float(drop(c, tested_device(), run)[i]) != 0.0f);
+        c.probability += 0x1p-24;
+        CHECK(float(drop(c, tested_device(), run)[i]) == 0.0f);
+    }
+}
+
 TEST_CASE("dropout: another seed, step, site, row or position gives an independent mask") {
     const Case<float> c(500, 64, 0.5);
     const auto base = mask(drop(c, tested_device(), run));

@@ -26,7 +26,7 @@ struct Case {
           token_table(normal<T>(int64_t{kVocabulary} * c, 0.0, 1.0, /*seed=*/1)),
           position_table(normal<T>(int64_t{kPositions} * c, 0.0, 1.0, /*seed=*/2)) {
         for (int64_t i = 0; i < n; ++i) {
-            tokens.push_back(static_cast<int32_t>(i * i % 7 == 3 ? 5 : (i * 11) % kVocabulary));
+            tokens.push_back(static_cast<int32_t>(i * i % 7 == 2 ? 5 : (i * 11) % kVocabulary));
             positions.push_back(static_cast<int32_t>(i % kPositions));
         }
     }
@@ -83,7 +83,7 @@ constexpr auto oracle_backward = [](const auto& args) { embedding_backward_refer
 // rounded from the exact sum by the oracle and from a float by the device; two bf16 numbers whose
 // exponents are at most 16 apart, as these, have a sum that is exact in float.)
 TEST_CASE_TEMPLATE("embedding: gives the reference's bits", T, float, bf16) {
-    for (const int64_t rows : {1, 31, 200}) {
+    for (const int64_t rows : {1, 31, 257}) {
         for (const int channels : {1, 31, 33, 64, 200}) {
             for (const bool with_positions : {false, true}) {
                 CAPTURE(rows);

@@ -72,10 +72,13 @@ Case with_settings(Case c, float temperature, int top_k, float top_p) {
 TEST_CASE("sample: agrees with the reference, token for token") {
     // Both sum probabilities in double, in orders that differ by 1e-16: no draw of these falls
     // there.
+    const bool few = every_access_is_judged();
     for (const int vocabulary : {1, 2, 31, 64, 65, 1000, 5003}) {
         for (const float temperature : {0.0f, 0.5f, 1.0f, 30.0f}) {
             for (const int top_k : {0, 1, 50, 700, 100000}) {
                 for (const float top_p : {1.0f, 0.9f, 0.1f}) {
+                    if (few && vocabulary >= 1000 && (temperature > 0.5f || top_p == 0.1f))
+                        continue;
                     CAPTURE(vocabulary);
                     CAPTURE(temperature);
                     CAPTURE(top_k);
@@ -122,22 +125,23 @@ TEST_CASE("sample: draws follow the distribution") {
 }
 
 TEST_CASE("sample: top_k keeps the k largest, ties by token id") {
-    const std::vector<float> logits{0.0f, 2.0f, 1.0f, 1.0f, 1.0f, -4.0f};
-    auto counts = histogram(with_settings(Case(1, logits), 1.0f, 3, 1.0f), 500);
+    const std::vector<float> logits{0.0f, 2.0f, 1.0f, 1.0f, 1.0f, -1.0f};
+    auto counts = histogram(with_settings(Case(1, logits), 1.0f, 3, 1.0f), 100);
     CHECK(counts.size() == 3);
     CHECK(counts.count(1) + counts.count(2) + counts.count(3) == 3);
     CHECK(histogram(with_settings(Case(1, logits), 1.0f, 1, 1.0f), 50).size() == 1);
-    CHECK(histogram(with_settings(Case(1, logits), 1.0f, 99, 1.0f), 2000).size() == 6);
+    for (const int top_k : {6, 7, 99})  // all; one more than there are; many more
+        CHECK(histogram(with_settings(Case(1, logits), 1.0f, top_k, 1.0f), 300).size() == 6);
 }
 
 TEST_CASE("sample: top_p keeps the fewest tokens that reach p") {
     const std::vector<float> equal(4, 1.5f);  // a quarter each, exactly
-    CHECK(histogram(with_settings(Case(1, equal), 1.0f, 0, 0.5f), 200).size() == 2);
-    CHECK(histogram(with_settings(Case(1, equal), 1.0f, 0, 0.500001f), 200).size() == 3);
+    CHECK(histogram(with_settings(Case(1, equal), 1.0f, 0, 0.5f), 60).size() == 2);
+    CHECK(histogram(with_settings(Case(1, equal), 1.0f, 0, 0.500001f), 60).size() == 3);
     CHECK(histogram(with_settings(Case(1, equal), 1.0f, 0, 1e-6f), 50).size() == 1);
-    CHECK(histogram(with_settings(Case(1, equal), 1.0f, 0, 1.0f), 200).size() == 4);
+    CHECK(histogram(with_settings(Case(1, equal), 1.0f, 0, 1.0f), 60).size() == 4);
     // top_p counts within what top_k left: of two equal tokens one is half.
-    CHECK(histogram(with_settings(Case(1, equal), 1.0f, 2, 0.5f), 200).size() == 1);
+    CHECK(histogram(with_settings(Case(1, equal), 1.0f, 2, 0.5f), 60).size() == 1);
 }
 
 TEST_CASE("sample: the repetition penalty counts a token once, before the temperature") {

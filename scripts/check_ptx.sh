@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
         *) fail "$1: unknown flag; --help lists them" ;;
     esac
 done
-mapfile -t objects < <(find "$build" -name '*.cuda.o' ! -name '*_runtime.cuda.o' 2>/dev/null | sort)
+mapfile -t objects < <(find "$build/kernels" -name '*.cuda.o' ! -name '*_runtime.cuda.o' 2>/dev/null | sort)
 [ ${#objects[@]} -gt 0 ] || fail "$build: no *.cuda.o; run make where nvcc is installed"
 
 tools=build/tools

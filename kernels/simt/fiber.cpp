@@ -59,6 +59,13 @@ constexpr size_t kStackBytes = kMaxOffset + 64 * 1024;
 
 std::atomic<size_t> num_fibers{0};
 
+// Frames that were abandoned leave memory poisoned, which whoever has it next must not find.
+void unpoison([[maybe_unused]] const Context& context) {
+#if defined(FETTLE_ASAN)
+    __asan_unpoison_memory_region(context.stack, context.stack_bytes);
+#endif
+}
+
 }  // namespace
 
 Context host_context() {
@@ -107,11 +114,14 @@ Fiber::Fiber(void (*entry)()) : entry_(entry), offset_(64 + num_fibers++ % 61 * 
     restart();
 }
 
-Fiber::~Fiber() { munmap(mapping_, kGuardBytes + kStackBytes); }
+Fiber::~Fiber() {
+    unpoison(context_);
+    munmap(mapping_, kGuardBytes + kStackBytes);
+}
 
 void Fiber::restart() {
+    unpoison(context_);
 #if defined(FETTLE_ASAN)
-    __asan_unpoison_memory_region(context_.stack, kStackBytes);
     context_.fake_stack = nullptr;
 #endif
 #if defined(FETTLE_UCONTEXT)

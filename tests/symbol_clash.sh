@@ -12,12 +12,13 @@
 set -euo pipefail
 
 # Lines "kind<tab>name<tab>source" of the symbols that an object offers to others, less the compilers'
-# own and the inline variables of libraries.
+# own, the inline variables of libraries, and the destructors that the compiler makes of Error: it is
+# defined in check.h, but nm names the .cu file where both lie in one folder.
 offered() {
     nm --defined-only --extern-only --demangle --line-numbers "$1" |
         sed -nE 's/^[0-9a-f]+ ([A-Za-z]) ([^\t]*)\t?(.*)$/\1\t\2\t\3/p' |
         grep -vE $'\t(__|_fini|_init|fatbin|DW\.ref\.|typeinfo|vtable|asan|guard variable for std)' |
-        grep -vE $'^[Vu]\t(std|fmt|__gnu_cxx)::' || true
+        grep -vE $'^[Vu]\t(std|fmt|__gnu_cxx)::|^W\t(Input)?Error::~' || true
 }
 
 # Breaches of rules 1 and 2 in one object of a device's.

@@ -18,9 +18,9 @@ void ParameterStore<T>::allocate(Role role) {
 }
 
 template <typename T>
-void ParameterStore<T>::set_to_zero(Role role) {
+void ParameterStore<T>::set_to_zero(Role role, StreamView stream) {
     require(role);
-    ::set_to_zero(device_, buffer(role).data(), buffer(role).bytes());
+    ::set_to_zero(stream, buffer(role).data(), buffer(role).bytes());
 }
 
 template <typename T>

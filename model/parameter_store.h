@@ -47,7 +47,7 @@ public:
     std::span<Accumulator<T>> all(Role role);  // any role but weight
     std::span<const Accumulator<T>> all(Role role) const;
 
-    void set_to_zero(Role role);
+    void set_to_zero(Role role, StreamView stream);  // on the same device
 
     // Calls its argument with a store that the host can access: this one, or where a GPU has the
     // memory a copy of it on the cpu, which write_on_host copies back.

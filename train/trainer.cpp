@@ -140,8 +140,8 @@ auto Trainer<T>::train_step() -> StepResult {
 template <typename T>
 double Trainer<T>::accumulate_gradients(const GlobalBatch& global) {
     using Real = Accumulator<T>;
-    store_.set_to_zero(Role::gradient);
-    set_to_zero(stream_.view().device, loss_.data(), loss_.bytes());
+    store_.set_to_zero(Role::gradient, stream_.view());
+    set_to_zero(stream_.view(), loss_.data(), loss_.bytes());
     for (const Batch& batch : global.micro_batches) {
         const Targets targets = targets_of(batch);
         grad_logprob_.clear();

@@ -8,6 +8,7 @@
 #include "kernels/core/check.h"
 #include "kernels/core/cuda_runtime.h"
 #include "kernels/core/parallel.h"
+#include "kernels/simt/capture.h"
 #include "kernels/simt/memory.h"
 
 namespace {
@@ -36,7 +37,10 @@ void* host_allocate(int64_t bytes, const char* what) {
 void* device_allocate(Device device, int64_t bytes, const char* what) {
     ENSURE(bytes >= 0, "{}: {} bytes asked for, expected 0 or more", what, bytes);
     if (bytes == 0) return nullptr;
-    if (device == Device::simt) return simt::allocate(bytes, what);
+    if (device == Device::simt) {
+        simt::refuse_in_capture("allocating memory");
+        return simt::allocate(bytes, what);
+    }
 #if defined(FETTLE_WITH_CUDA)
     if (device == Device::cuda) return cuda_runtime::allocate(bytes, what);
 #endif
@@ -58,6 +62,7 @@ void copy_to_device(Device device, void* to, const void* from, int64_t bytes) {
     if (device == Device::cuda) return cuda_runtime::copy_to_device(to, from, bytes);
 #endif
     ENSURE(device != Device::cuda, "copy_to_device: {}", why_silent(device));
+    if (device == Device::simt) simt::refuse_in_capture("copy_to_device");
     std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
@@ -67,6 +72,7 @@ void copy_to_host(Device device, void* to, const void* from, int64_t bytes) {
     if (device == Device::cuda) return cuda_runtime::copy_to_host(to, from, bytes);
 #endif
     ENSURE(device != Device::cuda, "copy_to_host: {}", why_silent(device));
+    if (device == Device::simt) simt::refuse_in_capture("copy_to_host");
     std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
@@ -76,16 +82,22 @@ void copy_on_device(Device device, void* to, const void* from, int64_t bytes) {
     if (device == Device::cuda) return cuda_runtime::copy_on_device(to, from, bytes);
 #endif
     ENSURE(device != Device::cuda, "copy_on_device: {}", why_silent(device));
+    if (device == Device::simt) simt::refuse_in_capture("copy_on_device");
     std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
-void set_to_zero(Device device, void* pointer, int64_t bytes) {
+void set_to_zero(StreamView stream, void* pointer, int64_t bytes) {
     if (bytes == 0) return;
 #if defined(FETTLE_WITH_CUDA)
-    if (device == Device::cuda) return cuda_runtime::set_to_zero(pointer, bytes);
+    if (stream.device == Device::cuda)
+        return cuda_runtime::set_to_zero(pointer, bytes, stream.handle);
 #endif
-    ENSURE(device != Device::cuda, "set_to_zero: {}", why_silent(device));
-    parallel_for(bytes, int64_t{1} << 20, [&](int64_t begin, int64_t end) {
-        std::memset(static_cast<char*>(pointer) + begin, 0, static_cast<size_t>(end - begin));
-    });
+    ENSURE(stream.device != Device::cuda, "set_to_zero: {}", why_silent(stream.device));
+    const auto set = [pointer, bytes] {
+        parallel_for(bytes, int64_t{1} << 20, [&](int64_t begin, int64_t end) {
+            std::memset(static_cast<char*>(pointer) + begin, 0, static_cast<size_t>(end - begin));
+        });
+    };
+    if (stream.device == Device::simt) return simt::enqueue(stream.handle, set);
+    set();
 }

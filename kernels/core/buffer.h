@@ -15,7 +15,8 @@ void copy_to_device(Device device, void* to, const void* from, int64_t bytes);
 void copy_to_host(Device device, void* to, const void* from, int64_t bytes);
 // Between buffers of one device that do not overlap.
 void copy_on_device(Device device, void* to, const void* from, int64_t bytes);
-void set_to_zero(Device device, void* pointer, int64_t bytes);
+// In the order of the stream.
+void set_to_zero(StreamView stream, void* pointer, int64_t bytes);
 
 template <typename T>
 class Buffer {

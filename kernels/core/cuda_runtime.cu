@@ -70,8 +70,10 @@ void copy_on_device(void* to, const void* from, int64_t bytes) {
                "copy on the GPU");
 }
 
-void set_to_zero(void* pointer, int64_t bytes) {
-    cuda_check(cudaMemset(pointer, 0, static_cast<size_t>(bytes)), "setting memory to zero");
+void set_to_zero(void* pointer, int64_t bytes, void* stream) {
+    cuda_check(
+        cudaMemsetAsync(pointer, 0, static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream)),
+        "setting memory to zero");
 }
 
 void* make_stream() {
@@ -86,6 +88,37 @@ void destroy_stream(void* stream) noexcept {
 
 void synchronize(void* stream) {
     cuda_check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "stream");
+}
+
+// A capture that has failed is ended all the same, or the stream would stay unusable.
+void* capture(void* handle, const std::function<void()>& work) {
+    const auto stream = static_cast<cudaStream_t>(handle);
+    cuda_check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), "graph");
+    cudaGraph_t graph = nullptr;
+    try {
+        work();
+    } catch (...) {
+        (void)cudaStreamEndCapture(stream, &graph);
+        if (graph != nullptr) (void)cudaGraphDestroy(graph);
+        (void)cudaGetLastError();
+        throw;
+    }
+    cuda_check(cudaStreamEndCapture(stream, &graph), "graph");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+    (void)cudaGraphDestroy(graph);
+    cuda_check(status, "graph");
+    return executable;
+}
+
+void replay(void* graph, void* stream) {
+    cuda_check(
+        cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), static_cast<cudaStream_t>(stream)),
+        "graph");
+}
+
+void destroy_graph(void* graph) noexcept {
+    (void)cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph));
 }
 
 }  // namespace cuda_runtime

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace cuda_runtime {
@@ -16,9 +17,13 @@ void copy_to_device(void* to, const void* from, int64_t bytes);
 void copy_to_host(void* to, const void* from, int64_t bytes);
 // Likewise, from device memory to device memory that does not overlap it.
 void copy_on_device(void* to, const void* from, int64_t bytes);
-void set_to_zero(void* pointer, int64_t bytes);
+void set_to_zero(void* pointer, int64_t bytes, void* stream);  // in the order of the stream
 void* make_stream();
 void destroy_stream(void* stream) noexcept;
 void synchronize(void* stream);
+// What `work` puts on the stream, as a cudaGraphExec_t.
+void* capture(void* stream, const std::function<void()>& work);
+void replay(void* graph, void* stream);
+void destroy_graph(void* graph) noexcept;
 
 }  // namespace cuda_runtime

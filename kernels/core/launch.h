@@ -17,6 +17,7 @@
 #if defined(__CUDACC__)
 #include "kernels/core/cuda_check.cuh"
 #elif defined(FETTLE_SIMT)
+#include "kernels/simt/capture.h"
 #include "kernels/simt/simt.h"
 #else
 #error "only .cu files include launch.h: nvcc compiles them, or g++ with -DFETTLE_SIMT=1"
@@ -63,8 +64,11 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
 
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
-    simt::launch(kernel, shape.grid, shape.block, shape.shared_bytes,
-                 std::forward<Arguments>(arguments)...);
+    simt::enqueue(shape.stream.handle,
+                  [kernel, grid = shape.grid, block = shape.block, bytes = shape.shared_bytes,
+                   values = std::tuple<Parameters...>(std::forward<Arguments>(arguments)...)] {
+                      simt::launch(kernel, grid, block, bytes, values);
+                  });
 }
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/cuda_runtime.h"
+#include "kernels/simt/capture.h"
 
 const char* name_of(Device device) {
     switch (device) {
@@ -45,16 +46,20 @@ Stream::Stream(Device device) : view_{.device = device} {
 #else
     ENSURE(device != Device::cuda, "stream: {}", why_silent(device));
 #endif
+    if (device == Device::simt) view_.handle = simt::make_stream();
 }
 
 Stream::~Stream() {
 #if defined(FETTLE_WITH_CUDA)
-    if (view_.handle != nullptr) cuda_runtime::destroy_stream(view_.handle);
+    if (view_.device == Device::cuda && view_.handle != nullptr)
+        cuda_runtime::destroy_stream(view_.handle);
 #endif
+    if (view_.device == Device::simt) simt::destroy_stream(view_.handle);
 }
 
 void Stream::synchronize() const {
 #if defined(FETTLE_WITH_CUDA)
-    if (view_.handle != nullptr) cuda_runtime::synchronize(view_.handle);
+    if (view_.device == Device::cuda) cuda_runtime::synchronize(view_.handle);
 #endif
+    if (view_.device == Device::simt) simt::refuse_in_capture("waiting for a stream");
 }

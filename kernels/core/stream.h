@@ -10,7 +10,8 @@ enum class Device {
     simt,  // the same .cu files, emulated on the CPU
 };
 
-// Borrowed: whoever made the stream destroys it. `handle` is a cudaStream_t on Device::cuda.
+// Borrowed: whoever made the stream destroys it. `handle` is a cudaStream_t on Device::cuda; the
+// default stream has none.
 struct StreamView {
     Device device = Device::cpu;
     void* handle = nullptr;
@@ -28,8 +29,8 @@ void require_device(Device device, const std::string& source);
 // cuda where a GPU answers, else cpu.
 Device default_device();
 
-// Owner of a device's queue of work: a stream of its own on a GPU, nothing on cpu and simt, whose
-// operations are over when they return.
+// Owner of a device's queue of work. On cpu and simt operations are over when they return, except
+// that graph.h captures those of simt.
 class Stream {
 public:
     explicit Stream(Device device);

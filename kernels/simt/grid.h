@@ -35,13 +35,13 @@ constexpr int kMaxThreads = 1024;               // of a block
 constexpr size_t kMaxSharedBytes = 227 * 1024;  // what a block may use on sm_90
 
 // Calls the kernel, or interprets its PTX if ptx::interpret_from said so.
-template <typename... Parameters, typename... Arguments>
+template <typename... Parameters>
 void launch(void (*kernel)(Parameters...), on_simt::dim3 blocks, on_simt::dim3 threads,
-            size_t shared_bytes, Arguments&&... arguments) {
+            size_t shared_bytes, std::tuple<Parameters...> arguments) {
     struct Call {
         void (*kernel)(Parameters...);
         std::tuple<Parameters...> arguments;
-    } call{kernel, {std::forward<Arguments>(arguments)...}};
+    } call{kernel, std::move(arguments)};
     if (ptx::is_interpreting()) {
         const auto list = [](const Parameters&... values) {
             return std::vector<ptx::Argument>{{&values, sizeof values}...};

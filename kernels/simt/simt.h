@@ -4,6 +4,7 @@
 //   this file           qualifiers, built-in variables, barriers, dynamic shared memory
 //   warp_functions.h    shuffles, votes, __syncwarp
 //   atomics.h, math.h   atomics; device functions that <cmath> lacks
+//   capture.h           streams: launches that run at once, or are kept for a graph
 //   grid.h              runs a kernel over a grid; below it:
 //   block.h             the state of a running block: threads, warps, barrier
 //   scheduler.cpp       which thread of the block runs next

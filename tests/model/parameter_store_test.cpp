@@ -76,10 +76,10 @@ TEST_CASE("ParameterStore: a role is set to zero, whole, and no other") {
         store.allocate(role);
         std::ranges::fill(store.all(role), 1.0f);
     }
-    store.set_to_zero(Role::gradient);
+    store.set_to_zero(Role::gradient, {});
     CHECK(std::ranges::all_of(store.all(Role::gradient), [](float v) { return v == 0.0f; }));
     CHECK(std::ranges::all_of(store.all(Role::moment1), [](float v) { return v == 1.0f; }));
-    CHECK_THROWS_AS(store.set_to_zero(Role::master), Error);
+    CHECK_THROWS_AS(store.set_to_zero(Role::master, {}), Error);
 }
 
 TEST_CASE("ParameterStore: a role that was not requested is an error that names it") {

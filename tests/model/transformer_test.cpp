@@ -3,7 +3,11 @@
 
 #include "model/transformer.h"
 
+#include <functional>
+#include <optional>
+
 #include "kernels/attention/attention.h"
+#include "kernels/core/graph.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 #include "tests/support/golden.h"
@@ -41,7 +45,7 @@ StepResult run_step(const ModelConfig& config, ParameterStore<T>& store,
     using Real = Accumulator<T>;
     double divisor = 0.0;
     for (const Batch& batch : micro_batches) divisor += batch.weight_sum();
-    store.set_to_zero(Role::gradient);
+    store.set_to_zero(Role::gradient, stream_of(store));
     StepResult result;
     for (const Batch& batch : micro_batches) {
         Transformer<T> model(config, store, limits_of(batch), stream_of(store));
@@ -281,6 +285,43 @@ TEST_CASE("transformer: a step repeats bit for bit, with one thread or two") {
     const auto first = gradients();
     CHECK(same_bits(first, gradients()));
     CHECK(same_bits(first, with_threads(1, gradients)));
+}
+
+TEST_CASE("transformer: a backward pass captured on one batch replays on another of its size") {
+    if (tested_device() == Device::cpu) return;
+    GoldenModel<float> golden("llama");
+    const auto batch_of = [&](size_t first_row) {  // two rows, 14 tokens
+        std::vector<int32_t> tokens(14, 1);
+        for (size_t n = 0; n < 14; ++n) tokens[n] = static_cast<int32_t>(first_row * n % 50);
+        Batch batch;
+        batch.append_row(std::span(tokens).first(first_row), {}, 0);
+        batch.append_row(std::span(tokens).subspan(first_row), {}, 1);
+        return batch;
+    };
+    Transformer<float> model(golden.folder.config, golden.store,
+                             {.tokens = 14, .longest_row = 14, .backward = true}, test_stream());
+    const Buffer<double> loss(tested_device(), 1);
+    const std::vector<float> weights(14, -0.1f);
+    const auto gradients = [&](size_t first_row, const std::function<void()>& backward) {
+        golden.store.set_to_zero(Role::gradient, test_stream());
+        model.forward(batch_of(first_row));
+        model.head(weights.data(), loss.data());
+        backward();
+        std::vector<float> values(golden.store.all(Role::gradient).size());
+        copy_to_host(tested_device(), values.data(), golden.store.all(Role::gradient).data(),
+                     static_cast<int64_t>(values.size() * sizeof(float)));
+        return values;
+    };
+    const auto run = [&] { model.backward(); };
+    const auto expected = gradients(9, run);
+    std::optional<Graph> graph;
+    const auto captured = gradients(5, [&] {
+        graph.emplace(test_stream(), run);
+        graph->replay();
+    });
+    CHECK(same_bits(captured, gradients(5, run)));
+    CHECK(same_bits(gradients(9, [&] { graph->replay(); }), expected));
+    CHECK_FALSE(same_bits(captured, expected));
 }
 
 TEST_CASE("transformer: a cache changes no logits") {

@@ -49,7 +49,7 @@ std::vector<TrainedStep> train(GoldenModel<float>& golden, const nlohmann::json&
                 batches[micro].append_row(
                     std::span(tokens).subspan(starts[r], starts[r + 1] - starts[r]), {}, r);
         const double divisor = batches[0].weight_sum() + batches[1].weight_sum();
-        golden.store.set_to_zero(Role::gradient);
+        golden.store.set_to_zero(Role::gradient, test_stream());
         const Buffer<double> loss(tested_device(), 1);
         for (const Batch& batch : batches) {
             Transformer<float> model(golden.folder.config, golden.store,

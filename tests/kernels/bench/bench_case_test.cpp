@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "kernels/core/graph.h"
 #include "kernels/simt/grid.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
@@ -37,6 +38,27 @@ TEST_CASE("bench_cases: no order of blocks and threads changes a bit of what an 
         }
     }
     simt::set_schedule_seed(seed_before);
+}
+
+// So no operation allocates, copies, waits, or launches on another stream than it was given, and
+// none depends on what the host does between two runs.
+TEST_CASE("bench_cases: every operation can be captured, and replays leave what runs leave") {
+    if (tested_device() == Device::cpu) return;
+    for (const BenchCase& bench : bench_cases(tested_device(), /*small=*/true)) {
+        CAPTURE(bench.op);
+        CAPTURE(bench.shape);
+        const PreparedCase run = bench.prepare(tested_device());
+        const PreparedCase captured = bench.prepare(tested_device());
+        const std::vector<char> before = captured.contents();
+        run(test_stream());
+        const Graph graph(test_stream(), [&] { captured(test_stream()); });
+        CHECK(same_bits(captured.contents(), before));
+        graph.replay();
+        CHECK(same_bits(captured.contents(), run.contents()));
+        run(test_stream());
+        graph.replay();
+        CHECK(same_bits(captured.contents(), run.contents()));
+    }
 }
 
 TEST_CASE("bench_cases: small and large are the same operations") {

@@ -161,15 +161,17 @@ $(BUILD)/libfettle.a: $(objects)
 	@rm -f $@ && ar rcs $@ $^
 
 # What nvcc made of each kernel, for the emulator to interpret: test_kernels --device simt --ptx.
+# Of kernels that need sm_90 and of probes of its instructions, what it makes for that.
 ifeq ($(CUDA),1)
 PTX_ARCH ?= compute_80
+for_sm90 := %_sm90.cu tests/kernels/probes/%
 ptx_folder := build/ptx$(if $(filter-out compute_80,$(PTX_ARCH)),-$(PTX_ARCH))
 ptx_files := $(patsubst %.cu,$(ptx_folder)/%.ptx,$(filter-out %_runtime.cu,$(device_sources)) $(probe_sources))
 ptx: $(ptx_files)  ## compile every kernel to PTX, into build/ptx/
 $(ptx_folder)/%.ptx: %.cu build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  ptx   $<"
-	@$(NVCC) $(nvcc_source_flags) -arch=$(PTX_ARCH) -MMD -MP -MF $@.d -ptx $< -o $@
+	@$(NVCC) $(nvcc_source_flags) -arch=$(if $(filter $(for_sm90),$<),compute_90a,$(PTX_ARCH)) -MMD -MP -MF $@.d -ptx $< -o $@
 else
 ptx:
 	@echo "make ptx: nvcc is not installed, or CUDA=0 was given; it needs the CUDA toolkit" >&2; exit 2

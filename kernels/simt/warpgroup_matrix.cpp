@@ -23,11 +23,15 @@ constexpr int kBoxColumns = 64;            // 128 bytes: the swizzle's width
 // What every lane brings.
 struct Call {
     WarpgroupCall call;
-    float* sums = nullptr;
-    int fragments = 0;
-    const uint32_t* left = nullptr;  // registers, or null
-    bool adds = false;
+    ProductCall product = {};
     int groups_left = 0;
+
+    bool operator==(const Call& other) const {
+        const ProductCall &a = product, &b = other.product;
+        return call == other.call && a.fragments == b.fragments && a.adds == b.adds &&
+               (a.left_registers == nullptr) == (b.left_registers == nullptr) &&
+               a.is_right_transposed == b.is_right_transposed;
+    }
 };
 
 int current_warp() { return block->current->warp; }
@@ -39,7 +43,7 @@ const Call& call_of(void** arguments, int lane) { return *static_cast<Call*>(arg
 void check_together(void** arguments) {
     const WarpgroupCall& call = call_of(arguments, 0).call;
     for (int lane = 1; lane < kLanesPerWarp; ++lane)
-        if (!(call_of(arguments, lane).call == call))
+        if (!(call_of(arguments, lane) == call_of(arguments, 0)))
             fail(fmt::format("{} in {} at {} meets lane 0 of its warp in {} at {}{}",
                              name_of(lane_of_warp(lane)), call_of(arguments, lane).call.name,
                              call_of(arguments, lane).call.place.text(), call.name,
@@ -88,12 +92,12 @@ void for_chunks(const Product& product, int columns, const Body& body) {
     const int first_row = current_warp() % kWarpsPerWarpgroup * kRows;
     for (int i = 0; product.is_left_shared && i < 2 * kRows; ++i)
         body(swizzled(row_address(left, first_row + i / 2) + i % 2 * 16));
-    if (product.is_left_shared) {
-        for (int i = 0; i < 2 * columns; ++i)
-            body(swizzled(row_address(right, i / 2) + i % 2 * 16));
-    } else {
+    if (product.is_right_transposed) {
         for (int k = 0; k < kDepth; ++k)
             for (int n = 0; n < columns; n += 8) body(swizzled(column_address(right, k, n)));
+    } else {
+        for (int i = 0; i < 2 * columns; ++i)
+            body(swizzled(row_address(right, i / 2) + i % 2 * 16));
     }
 }
 
@@ -149,21 +153,27 @@ void learn_of_reads(int group) {
 int row_of(int lane, int e) { return lane / 4 + e / 2 * 8; }
 int column_of(int lane, int e) { return 2 * (lane % 4) + e % 2; }
 
+// Where the sums hold element i of a lane.
+size_t place_of(int lane, int i, int fragments) {
+    const int column = i / 4 * 8 + column_of(lane, i % 4);
+    return static_cast<size_t>(row_of(lane, i % 4) * 8 * fragments + column);
+}
+
 int take_off(void** arguments) {
     WarpProducts& warp = own();
-    const Call& call = call_of(arguments, 0);
+    const ProductCall& first = call_of(arguments, 0).product;
+    const int count = 4 * first.fragments;  // of a lane
     for (size_t i = 0; i < warp.sums.size(); ++i)
-        if (warp.sums[i].registers[0] == call.sums) return static_cast<int>(i);
-    FlyingSums sums{.fragments = call.fragments, .place = call.call.place};
-    sums.values.resize(static_cast<size_t>(kRows * 8 * call.fragments));
+        if (warp.sums[i].fragments == first.fragments &&
+            warp.sums[i].registers[0].is(first.sums, count))
+            return static_cast<int>(i);
+    FlyingSums sums{.fragments = first.fragments, .place = call_of(arguments, 0).call.place};
+    sums.values.resize(static_cast<size_t>(kLanesPerWarp * count));
     for (int lane = 0; lane < kLanesPerWarp; ++lane) {
-        float* registers = sums.registers[lane] = call_of(arguments, lane).sums;
-        for (int i = 0; i < 4 * call.fragments; ++i) {
-            const int column = i / 4 * 8 + column_of(lane, i % 4);
-            sums.values[static_cast<size_t>(row_of(lane, i % 4) * 8 * call.fragments + column)] =
-                registers[i];
-        }
-        std::memset(registers, 0xff, sizeof(float) * 4 * static_cast<size_t>(call.fragments));
+        const SumsOfLane& registers = sums.registers[lane] = call_of(arguments, lane).product.sums;
+        for (int i = 0; i < count; ++i)
+            sums.values[place_of(lane, i, first.fragments)] = registers.get(i);
+        for (int i = 0; i < count; ++i) registers.set(i, std::bit_cast<float>(kPoison));
     }
     warp.sums.push_back(std::move(sums));
     return static_cast<int>(warp.sums.size()) - 1;
@@ -171,16 +181,14 @@ int take_off(void** arguments) {
 
 void land(const FlyingSums& sums, Place place) {
     for (int lane = 0; lane < kLanesPerWarp; ++lane) {
+        const SumsOfLane& registers = sums.registers[lane];
         for (int i = 0; i < 4 * sums.fragments; ++i) {
-            float& value = sums.registers[lane][i];
-            if (std::bit_cast<uint32_t>(value) != kPoison)
+            if (std::bit_cast<uint32_t>(registers.get(i)) != kPoison)
                 fail(
                     fmt::format("sums in flight: {} wrote to the sums of a product before it "
                                 "waited for it at {}",
                                 name_of(lane_of_warp(lane)), place.text()));
-            const int column = i / 4 * 8 + column_of(lane, i % 4);
-            value =
-                sums.values[static_cast<size_t>(row_of(lane, i % 4) * 8 * sums.fragments + column)];
+            registers.set(i, sums.values[place_of(lane, i, sums.fragments)]);
         }
     }
 }
@@ -201,9 +209,10 @@ struct Operands {
                                                     : product.left_registers[m][k];
         for (int k = 0; k < kDepth; ++k)
             for (int n = 0; n < columns; ++n)
-                right[k][n] = bf16_at(product.is_left_shared
-                                          ? row_address(of_right, n) + 2 * static_cast<uint64_t>(k)
-                                          : column_address(of_right, k, n));
+                right[k][n] =
+                    bf16_at(product.is_right_transposed
+                                ? column_address(of_right, k, n)
+                                : row_address(of_right, n) + 2 * static_cast<uint64_t>(k));
     }
 };
 
@@ -228,7 +237,7 @@ void compute_oldest() {
 void copy_left_registers(Product& product, void** arguments) {
     for (int lane = 0; lane < kLanesPerWarp; ++lane)
         for (int quarter = 0; quarter < 4; ++quarter) {
-            const uint32_t pair = call_of(arguments, lane).left[quarter];
+            const uint32_t pair = call_of(arguments, lane).product.left_registers[quarter];
             float* at = product.left_registers[lane / 4 + quarter % 2 * 8] + 2 * (lane % 4) +
                         quarter / 2 * 8;
             at[0] = std::bit_cast<float>(pair << 16);
@@ -247,14 +256,15 @@ void run_multiply(uint32_t, void** arguments) {
                         name_of(lane_of_warp(0)), call.call.place.text()));
     Product product{.left = call.call.left,
                     .right = call.call.right,
-                    .is_left_shared = call.left == nullptr,
-                    .adds = call.adds,
+                    .is_left_shared = call.product.left_registers == nullptr,
+                    .is_right_transposed = call.product.is_right_transposed,
+                    .adds = call.product.adds,
                     .group = warp.groups,
                     .place = call.call.place};
-    if (call.left != nullptr) copy_left_registers(product, arguments);
+    if (!product.is_left_shared) copy_left_registers(product, arguments);
     if (product.is_left_shared) check_descriptor(product.left, "left", call.call.place);
     check_descriptor(product.right, "right", call.call.place);
-    note_reads(product, 8 * call.fragments);
+    note_reads(product, 8 * call.product.fragments);
     product.sums = take_off(arguments);
     FlyingSums& sums = warp.sums[static_cast<size_t>(product.sums)];
     ++sums.products;
@@ -342,28 +352,38 @@ void warpgroup_wait(int groups_left, Place place) {
     call_together(run_wait, {.call = {"warpgroup_wait", place, 0, 0}, .groups_left = groups_left});
 }
 
+void warpgroup_multiply(const ProductCall& product, Place place) {
+    const char* name =
+        product.is_right_transposed ? "warpgroup_multiply_transposed" : "warpgroup_multiply";
+    call_together(run_multiply,
+                  {.call = {name, place, product.left, product.right}, .product = product});
+}
+
 void warpgroup_multiply(float* sums, int fragments, uint64_t left, uint64_t right, bool adds,
                         Place place) {
-    call_together(run_multiply, {.call = {"warpgroup_multiply", place, left, right},
-                                 .sums = sums,
-                                 .fragments = fragments,
-                                 .adds = adds});
+    warpgroup_multiply(
+        {.sums = {sums}, .fragments = fragments, .left = left, .right = right, .adds = adds},
+        place);
 }
 
 void warpgroup_multiply_transposed(float* sums, int fragments, const uint32_t* left, uint64_t right,
                                    bool adds, Place place) {
-    call_together(run_multiply, {.call = {"warpgroup_multiply_transposed", place, 0, right},
-                                 .sums = sums,
-                                 .fragments = fragments,
-                                 .left = left,
-                                 .adds = adds});
+    warpgroup_multiply({.sums = {sums},
+                        .fragments = fragments,
+                        .left_registers = left,
+                        .right = right,
+                        .is_right_transposed = true,
+                        .adds = adds},
+                       place);
 }
 
 const Place* product_of_sums(const void* address) {
     const auto* at = static_cast<const float*>(address);
     for (const FlyingSums& sums : own().sums) {
-        const float* begin = sums.registers[block->current->lane];
-        if (at >= begin && at < begin + 4 * sums.fragments) return &sums.place;
+        const SumsOfLane& registers = sums.registers[block->current->lane];
+        const auto* begin = static_cast<const float*>(registers.first);
+        if (registers.words == nullptr && at >= begin && at < begin + 4 * sums.fragments)
+            return &sums.place;
     }
     return nullptr;
 }

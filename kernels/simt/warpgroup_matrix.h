@@ -12,7 +12,10 @@
 // after the wait speaks for its own warp.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "kernels/simt/place.h"
@@ -21,9 +24,44 @@ namespace simt {
 
 constexpr int kWarpsPerWarpgroup = 4;
 
+// Where a lane has the sums of a product: floats one after the other, or the low halves of words of
+// 8 bytes, which are the registers of an interpreted kernel.
+struct SumsOfLane {
+    void* first = nullptr;
+    const uint16_t* words = nullptr;  // the word of each sum; null: one after the other
+
+    float get(int i) const {
+        float value;
+        std::memcpy(&value, at(i), sizeof value);
+        return value;
+    }
+    void set(int i, float value) const { std::memcpy(at(i), &value, sizeof value); }
+    bool is(const SumsOfLane& other, int count) const {
+        return first == other.first && (words == nullptr) == (other.words == nullptr) &&
+               (words == nullptr || std::equal(words, words + count, other.words));
+    }
+
+private:
+    unsigned char* at(int i) const {
+        return static_cast<unsigned char*>(first) + (words == nullptr
+                                                         ? sizeof(float) * static_cast<size_t>(i)
+                                                         : sizeof(uint64_t) * size_t{words[i]});
+    }
+};
+// A product that a lane asks for: sums [64, 8 fragments] = left right, and the sums before.
+struct ProductCall {
+    SumsOfLane sums;
+    int fragments = 0;                         // 8 columns each: 8 or 16
+    uint64_t left = 0;                         // descriptor, unless
+    const uint32_t* left_registers = nullptr;  // [4]
+    uint64_t right = 0;
+    bool is_right_transposed = false;  // rows in shared memory are k
+    bool adds = false;
+};
+
 // A warp's sums while products are under way.
 struct FlyingSums {
-    float* registers[32] = {};       // of each lane: [fragments][4]
+    SumsOfLane registers[32] = {};   // of each lane: [fragments][4]
     int fragments = 0;               // 8 columns each
     std::vector<float> values = {};  // [16, 8 fragments]
     int products = 0;                // not yet computed
@@ -35,6 +73,7 @@ struct Product {
     float left_registers[16][16] = {};  // unless is_left_shared
     uint64_t left = 0, right = 0;       // descriptors
     bool is_left_shared = false;
+    bool is_right_transposed = false;
     bool adds = false;
     int group = 0;
     Place place;
@@ -68,6 +107,7 @@ void fence_async_proxy();
 void warpgroup_arrive(Place place);
 void warpgroup_commit(Place place);
 void warpgroup_wait(int groups_left, Place place);
+void warpgroup_multiply(const ProductCall& call, Place place);
 void warpgroup_multiply(float* sums, int fragments, uint64_t left, uint64_t right, bool adds,
                         Place place);
 void warpgroup_multiply_transposed(float* sums, int fragments, const uint32_t* left, uint64_t right,

@@ -22,6 +22,7 @@ const Table& all_instructions() {
         add_memory(table);
         add_matrix(table);
         add_copies(table);
+        add_warpgroup(table);
         add_control(table);
         return table;
     }();

@@ -78,6 +78,7 @@ void add_convert(Table& table);
 void add_memory(Table& table);
 void add_matrix(Table& table);
 void add_copies(Table& table);
+void add_warpgroup(Table& table);
 void add_control(Table& table);
 
 // Branches, which the decoder puts in itself.

@@ -1,6 +1,8 @@
 // Branches, and what threads do together: the emulator's own barriers, shuffles and votes.
 #include <fmt/core.h>
 
+#include "kernels/simt/block.h"
+#include "kernels/simt/named_barrier.h"
 #include "kernels/simt/ptx/instruction.h"
 #include "kernels/simt/ptx/program.h"
 #include "kernels/simt/simt.h"
@@ -33,10 +35,16 @@ const Instruction* trap(const Instruction* i, uint64_t*, Frame& frame) {
     fail_at(frame, i, "the kernel gives up");
 }
 
+// Its number, and how many threads come to it; 0: all of the block.
+template <bool waits>
 const Instruction* barrier(const Instruction* i, uint64_t* registers, Frame& frame) {
-    if (registers[i->slots[0]] != 0)
-        fail_at(frame, i, fmt::format("barrier {}, expected 0", registers[i->slots[0]]));
-    sync_threads(frame.program->place_of(i));
+    const auto operand = [&](int n) { return static_cast<int>(registers[i->slots[n]]); };
+    const Place place = frame.program->place_of(i);
+    const int all = block->num_threads, threads = operand(1) == 0 ? all : operand(1);
+    if (operand(0) == 0 && waits && threads == all)
+        sync_threads(place);
+    else
+        named_barrier(operand(0), threads, waits, place);
     return i + 1;
 }
 
@@ -96,8 +104,11 @@ void add_control(Table& table) {
     table.add("ret", exit_thread, 0, 0);
     table.add("exit", exit_thread, 0, 0);
     table.add("trap", trap, 0, 0);
-    for (const char* name : {"bar.sync", "barrier.sync", "barrier.sync.aligned", "bar.cta.sync"})
-        table.add(name, barrier, 1, 0);
+    for (const char* name : {"bar.", "bar.cta.", "barrier.", "barrier.cta."})
+        for (const char* aligned : {"", ".aligned"}) {
+            table.add(fmt::format("{}sync{}", name, aligned), barrier<true>, 2, 0);
+            table.add(fmt::format("{}arrive{}", name, aligned), barrier<false>, 2, 0);
+        }
     table.add("bar.warp.sync", warp_barrier, 1, 0);
     table.add("shfl.sync.up.b32", shuffle_lanes<Shuffle::up>, 6, 2);
     table.add("shfl.sync.down.b32", shuffle_lanes<Shuffle::down>, 6, 2);

@@ -1,6 +1,5 @@
 // Arithmetic and comparisons of integers, and what only moves values.
 #include <algorithm>
-#include <limits>
 
 #include "kernels/simt/ptx/instruction.h"
 
@@ -12,33 +11,17 @@ __extension__ using Unsigned128 = unsigned __int128;
 
 // The product's type, which holds it whole.
 template <typename T>
-struct WideOf;
-template <>
-struct WideOf<uint16_t> {
-    using Type = uint32_t;
-};
-template <>
-struct WideOf<int16_t> {
-    using Type = int32_t;
-};
-template <>
-struct WideOf<uint32_t> {
-    using Type = uint64_t;
-};
-template <>
-struct WideOf<int32_t> {
-    using Type = int64_t;
-};
-template <>
-struct WideOf<uint64_t> {
-    using Type = Unsigned128;
-};
-template <>
-struct WideOf<int64_t> {
-    using Type = Int128;
-};
+auto wide_of() {
+    constexpr bool is_signed = std::is_signed_v<T>;
+    if constexpr (sizeof(T) == 2)
+        return std::conditional_t<is_signed, int32_t, uint32_t>();
+    else if constexpr (sizeof(T) == 4)
+        return std::conditional_t<is_signed, int64_t, uint64_t>();
+    else
+        return std::conditional_t<is_signed, Int128, Unsigned128>();
+}
 template <typename T>
-using Wide = typename WideOf<T>::Type;
+using Wide = decltype(wide_of<T>());
 
 template <typename T>
 constexpr unsigned kBits = sizeof(T) * 8;
@@ -50,8 +33,8 @@ constexpr uint64_t whole(T value) {
 }
 
 template <typename T>
-T high_half(T a, T b) {
-    return static_cast<T>(Wide<T>(Wide<T>{a} * Wide<T>{b}) >> kBits<T>);
+Wide<T> product(T a, T b) {
+    return static_cast<Wide<T>>(Wide<T>{a} * Wide<T>{b});
 }
 
 // What a chip answers to a division by zero is not in the ISA: here all bits are ones.
@@ -68,30 +51,44 @@ T remainder(T a, T b) {
     return static_cast<T>(a % b);
 }
 
+template <typename Body>
+void for_unsigned(const Body& body) {
+    for_types<uint16_t, uint32_t, uint64_t>(body);
+}
+template <typename Body>
+void for_signed(const Body& body) {
+    for_types<int16_t, int32_t, int64_t>(body);
+}
+template <typename Body>
+void for_integers(const Body& body) {
+    for_unsigned(body), for_signed(body);
+}
+
+// What of the product of two T is kept, alone and in a sum.
+template <typename T, typename Kept>
+void define_product(Table& table, const std::string& rest, Kept) {
+    using Result = decltype(Kept{}(T{}, T{}));
+    define(table, "mul" + rest, Kept{});
+    define(table, "mad" + rest,
+           [](T a, T b, Result c) { return static_cast<Result>(whole(Kept{}(a, b)) + whole(c)); });
+}
+
 void add_arithmetic(Table& table) {
-    for_types<uint16_t, uint32_t, uint64_t, int16_t, int32_t, int64_t>([&]<typename T>() {
+    for_integers([&]<typename T>() {
         const std::string t = type_name<T>();
         define(table, "add" + t, [](T a, T b) { return static_cast<T>(whole(a) + whole(b)); });
         define(table, "sub" + t, [](T a, T b) { return static_cast<T>(whole(a) - whole(b)); });
-        define(table, "mul.lo" + t, [](T a, T b) { return static_cast<T>(whole(a) * whole(b)); });
-        define(table, "mul.hi" + t, [](T a, T b) { return high_half(a, b); });
-        define(table, "mad.lo" + t,
-               [](T a, T b, T c) { return static_cast<T>(whole(a) * whole(b) + whole(c)); });
-        define(table, "mad.hi" + t,
-               [](T a, T b, T c) { return static_cast<T>(whole(high_half(a, b)) + whole(c)); });
         define(table, "div" + t, [](T a, T b) { return quotient(a, b); });
         define(table, "rem" + t, [](T a, T b) { return remainder(a, b); });
         define(table, "min" + t, [](T a, T b) { return std::min(a, b); });
         define(table, "max" + t, [](T a, T b) { return std::max(a, b); });
+        define_product<T>(table, ".lo" + t, [](T a, T b) { return static_cast<T>(product(a, b)); });
+        define_product<T>(table, ".hi" + t,
+                          [](T a, T b) { return static_cast<T>(product(a, b) >> kBits<T>); });
+        if constexpr (sizeof(T) < 8)
+            define_product<T>(table, ".wide" + t, [](T a, T b) { return product(a, b); });
     });
-    for_types<uint16_t, uint32_t, int16_t, int32_t>([&]<typename T>() {
-        const std::string t = type_name<T>();
-        define(table, "mul.wide" + t, [](T a, T b) { return Wide<T>(Wide<T>{a} * Wide<T>{b}); });
-        define(table, "mad.wide" + t, [](T a, T b, Wide<T> c) {
-            return static_cast<Wide<T>>(whole(Wide<T>(Wide<T>{a} * Wide<T>{b})) + whole(c));
-        });
-    });
-    for_types<int16_t, int32_t, int64_t>([&]<typename T>() {
+    for_signed([&]<typename T>() {
         const std::string t = type_name<T>();
         define(table, "neg" + t, [](T a) { return static_cast<T>(0 - whole(a)); });
         define(table, "abs" + t,
@@ -100,29 +97,24 @@ void add_arithmetic(Table& table) {
 }
 
 void add_comparisons(Table& table) {
-    for_types<uint16_t, uint32_t, uint64_t, int16_t, int32_t, int64_t>([&]<typename T>() {
+    for_integers([&]<typename T>() {
         const std::string t = type_name<T>();
-        define(table, "setp.eq" + t, [](T a, T b) { return a == b; });
-        define(table, "setp.ne" + t, [](T a, T b) { return a != b; });
-        const bool is_unsigned = std::is_unsigned_v<T>;
-        const auto both = [&](const std::string& name, const std::string& other, auto f) {
+        const auto both = [&](const std::string& name, const std::string& of_unsigned, auto f) {
             define(table, "setp." + name + t, f);
-            if (is_unsigned) define(table, "setp." + other + t, f);
+            if (std::is_unsigned_v<T>) define(table, "setp." + of_unsigned, f);
         };
-        both("lt", "lo", [](T a, T b) { return a < b; });
-        both("le", "ls", [](T a, T b) { return a <= b; });
-        both("gt", "hi", [](T a, T b) { return a > b; });
-        both("ge", "hs", [](T a, T b) { return a >= b; });
-    });
-    for_types<uint16_t, uint32_t, uint64_t>([&]<typename T>() {
-        define(table, "setp.eq" + bits_name<T>(), [](T a, T b) { return a == b; });
-        define(table, "setp.ne" + bits_name<T>(), [](T a, T b) { return a != b; });
+        both("eq", "eq" + bits_name<T>(), [](T a, T b) { return a == b; });
+        both("ne", "ne" + bits_name<T>(), [](T a, T b) { return a != b; });
+        both("lt", "lo" + t, [](T a, T b) { return a < b; });
+        both("le", "ls" + t, [](T a, T b) { return a <= b; });
+        both("gt", "hi" + t, [](T a, T b) { return a > b; });
+        both("ge", "hs" + t, [](T a, T b) { return a >= b; });
     });
 }
 
 void add_moves(Table& table) {
     define(table, "mov.pred", [](bool x) { return x; });
-    for_types<uint16_t, uint32_t, uint64_t>([&]<typename T>() {
+    for_unsigned([&]<typename T>() {
         const std::string bits = std::to_string(kBits<T>);
         for (const char* kind : {".b", ".u", ".s", ".f"}) {
             const std::string type = kind + bits;

@@ -3,61 +3,29 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <filesystem>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <system_error>
+#include <utility>
 
 #include "kernels/core/check.h"
 #include "kernels/simt/block.h"
 #include "kernels/simt/check.h"
 #include "kernels/simt/grid.h"
-#include "kernels/simt/ptx/kernel_name.h"
-#include "kernels/simt/ptx/module.h"
+#include "kernels/simt/ptx/library.h"
 #include "kernels/simt/ptx/program.h"
 #include "kernels/simt/simt.h"
 
 namespace simt::ptx {
 namespace {
 
-// ---- where kernels are found ----
-
-struct Kernel {
-    const Module* module = nullptr;
-    const Entry* entry = nullptr;
-    std::unique_ptr<Program> program;  // null: has not run yet
-};
-struct Library {
-    std::string folder;
-    std::vector<std::unique_ptr<Module>> modules;
-    std::map<std::string, Kernel> kernels;  // by what without_device leaves of their names
-};
 std::mutex mutex;
 std::unique_ptr<Library> library;  // null: launches run the host's code
 std::atomic<bool> interpreting{false};
 
-std::vector<std::string> ptx_files(const std::string& folder) {
-    std::vector<std::string> paths;
-    std::error_code error;
-    for (std::filesystem::recursive_directory_iterator at(folder, error), end; !error && at != end;
-         at.increment(error))
-        if (at->path().extension() == ".ptx") paths.push_back(at->path().string());
-    ENSURE_INPUT(!error, folder, "{}, expected a folder of .ptx files", error.message());
-    ENSURE_INPUT(!paths.empty(), folder, "holds no .ptx file, expected those of all kernels");
-    std::sort(paths.begin(), paths.end());
-    return paths;
-}
-
-const Program& find_program(const void* kernel) {
-    const std::string name = function_name(kernel);
+std::unique_ptr<Library> exchange_library(std::unique_ptr<Library> next) {
     const std::lock_guard lock(mutex);
-    const auto found = library->kernels.find(without_device(name));
-    ENSURE_INPUT(found != library->kernels.end(), library->folder,
-                 "no .ptx file there has the kernel {}, expected it from \"make ptx\"", name);
-    auto& [module, entry, program] = found->second;
-    if (program == nullptr) program = std::make_unique<Program>(*module, *entry);
-    return *program;
+    interpreting = next != nullptr;
+    return std::exchange(library, std::move(next));
 }
 
 // ---- one launch ----
@@ -163,36 +131,27 @@ void check_launch(const Program& program, on_simt::dim3 threads,
 }  // namespace
 
 void interpret_from(const std::string& folder) {
-    std::unique_ptr<Library> read;
-    if (!folder.empty()) {
-        read = std::make_unique<Library>();
-        read->folder = folder;
-        for (const std::string& path : ptx_files(folder)) {
-            const Module& module =
-                *read->modules.emplace_back(std::make_unique<Module>(Module::read(path)));
-            for (const Entry& entry : module.entries()) {
-                Kernel& kernel = read->kernels[without_device(entry.name)];
-                ENSURE_INPUT(kernel.entry == nullptr, path, "has the kernel {}, and so has {}",
-                             entry.name, kernel.module->name());
-                kernel = {&module, &entry, nullptr};
-            }
-        }
-    }
-    const std::lock_guard lock(mutex);
-    library = std::move(read);
-    interpreting = library != nullptr;
+    exchange_library(folder.empty() ? nullptr : std::make_unique<Library>(folder));
 }
+
+InterpretedFrom::InterpretedFrom(const std::string& folder)
+    : before_(exchange_library(std::make_unique<Library>(folder))) {}
+InterpretedFrom::~InterpretedFrom() { exchange_library(std::move(before_)); }
 
 bool is_interpreting() { return interpreting.load(std::memory_order_relaxed); }
 
 std::string folder() {
     const std::lock_guard lock(mutex);
-    return library == nullptr ? "" : library->folder;
+    return library == nullptr ? "" : library->folder();
 }
 
 void launch(const void* kernel, on_simt::dim3 blocks, on_simt::dim3 threads, size_t shared_bytes,
             const std::vector<Argument>& arguments) {
-    launch(find_program(kernel), blocks, threads, shared_bytes, arguments);
+    const auto find = [&]() -> const Program& {
+        const std::lock_guard lock(mutex);
+        return library->program_of(kernel);
+    };
+    launch(find(), blocks, threads, shared_bytes, arguments);
 }
 
 void launch(const Program& program, on_simt::dim3 blocks, on_simt::dim3 threads,
@@ -212,28 +171,8 @@ void launch(const Program& program, on_simt::dim3 blocks, on_simt::dim3 threads,
 }
 
 Coverage coverage() {
-    Coverage result;
     const std::lock_guard lock(mutex);
-    if (library == nullptr) return result;
-    std::map<std::pair<std::string, int>, bool> lines;  // whether any of its instructions ran
-    for (const auto& [name, kernel] : library->kernels) {
-        ++result.kernels;
-        if (kernel.program == nullptr) {
-            result.not_launched.push_back(kernel.entry->name);
-            continue;
-        }
-        for (const Instruction& instruction : kernel.program->code) {
-            const Place place = kernel.program->place_of(&instruction);
-            const bool reached = instruction.reached != 0;
-            ++result.instructions;
-            result.reached += reached ? 1 : 0;
-            lines[{place.file, place.line}] |= reached;
-        }
-    }
-    for (const auto& [line, reached] : lines)
-        if (!reached)
-            result.lines_not_reached.push_back(Place{line.first.c_str(), line.second}.text());
-    return result;
+    return library == nullptr ? Coverage() : library->coverage();
 }
 
 uint64_t instructions_run() { return all_instructions_run; }

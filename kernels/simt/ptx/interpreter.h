@@ -1,12 +1,12 @@
 // Runs kernels from the PTX that nvcc made of them, on the emulator's threads: what nvcc made of a
-// kernel can be compared with the host's own build of it, without a GPU.
+// kernel can be compared with the host's own build of it, without a GPU. library.h: which PTX.
 //
 //   interpret_from("build/ptx");  // from now on, every launch on simt
 //
 // Blocks, barriers, shuffles and device memory are the emulator's, so a stray access or a barrier
-// that not all threads reach is the same Error as elsewhere. Interpreted are sm_80's instructions
-// that nvcc makes of C++ (instruction.h), tensor cores and asynchronous copies; of sm_90's,
-// stmatrix, mbarriers and bulk loads. One that is not known ends the launch with its name.
+// that not all threads reach is the same Error as elsewhere. Interpreted is what nvcc makes of C++
+// (instruction.h), and of sm_80's and sm_90's instructions those in kernels/core: tensor cores,
+// asynchronous copies, mbarriers. One that is not known ends the launch with its name.
 #pragma once
 
 #include <cstddef>

@@ -8,10 +8,6 @@
 namespace simt::ptx {
 namespace {
 
-size_t round_up(size_t bytes, size_t alignment) {
-    return (bytes + alignment - 1) / alignment * alignment;
-}
-
 std::vector<std::string> split(std::string_view name) {  // at dots
     std::vector<std::string> parts;
     for (size_t dot = 0; dot != std::string_view::npos;) {
@@ -25,8 +21,6 @@ std::vector<std::string> split(std::string_view name) {  // at dots
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
-
-constexpr size_t kMaxLocalBytes = 512 * 1024;  // of a thread, as on a chip
 
 }  // namespace
 
@@ -53,79 +47,8 @@ void Decoder::run() {
         read_instruction(false, 0, false);
     }
     push({.run = exit_thread});
+    lay_out_dynamic_shared();
     resolve();
-}
-
-// ---- directives ----
-
-void Decoder::lay_out_parameters() {
-    size_t end = 0;
-    for (const Variable& parameter : program_.entry().parameters) {
-        end = round_up(end, parameter.alignment);
-        program_.parameter_offsets.push_back(end);
-        end += parameter.bytes;
-    }
-    program_.parameter_bytes = end;
-}
-
-void Decoder::read_directive(std::string_view directive) {
-    if (directive == ".loc") return read_location();
-    if (directive == ".reg") {
-        declare_registers();
-    } else if (directive == ".shared") {
-        declare_shared(parse_variable(lexer_));
-    } else if (directive == ".local") {
-        declare_local();
-    } else if (directive == ".pragma") {
-        lexer_.next();
-    } else {
-        fail(fmt::format("\"{}\" is no directive that is known here", directive));
-    }
-    lexer_.expect(";");
-}
-
-// .loc FILE LINE COLUMN [, function_name LABEL[+N]] [, inlined_at FILE LINE COLUMN]
-void Decoder::read_location() {
-    const int64_t file = lexer_.expect_integer("the number of a file");
-    const int64_t line = lexer_.expect_integer("the number of a line");
-    lexer_.expect_integer("the number of a column");
-    while (lexer_.take(",")) {
-        const bool inlined = lexer_.expect_word("function_name or inlined_at").is("inlined_at");
-        for (int i = 0; i < (inlined ? 3 : 1); ++i) lexer_.next();
-        if (lexer_.take("+")) lexer_.next();
-    }
-    if (line == 0) return;  // made by the compiler: the line before says more
-    source_file_ = program_.module_->source_file(file);
-    source_line_ = static_cast<int>(line);
-}
-
-void Decoder::declare_registers() {
-    lexer_.expect_word("the type of registers");
-    do {
-        const std::string_view name = lexer_.expect_word("the name of a register").value;
-        uint64_t count = 0;
-        if (lexer_.take("<")) {
-            count = static_cast<uint64_t>(lexer_.expect_integer("a number of registers"));
-            lexer_.expect(">");
-        }
-        registers_.declare(name, count);
-    } while (lexer_.take(","));
-}
-
-void Decoder::declare_shared(const Variable& variable) {
-    const size_t offset = round_up(program_.shared_bytes, variable.alignment);
-    shared_[variable.name] = offset;
-    program_.shared_bytes = offset + variable.bytes;
-}
-
-void Decoder::declare_local() {
-    const Variable variable = parse_variable(lexer_);
-    const size_t offset = round_up(program_.local_bytes, std::min<size_t>(variable.alignment, 16));
-    local_[variable.name] = offset;
-    program_.local_bytes = offset + variable.bytes;
-    if (program_.local_bytes > kMaxLocalBytes)
-        fail(fmt::format("{} bytes of local memory, expected at most {}", program_.local_bytes,
-                         kMaxLocalBytes));
 }
 
 // ---- instructions ----
@@ -210,13 +133,25 @@ void Decoder::read_plain(std::string name) {
     if (family == "mov" && operands.vector_size > 0)
         name += fmt::format(".{}pack{}", operands.vector_first ? "un" : "", operands.vector_size);
     if (is_one_of(family, {"ld", "st", "atom", "red"})) name = memory_name(name, operands);
-    // What cp.async reads of its source: all, if that is left out.
-    if (family == "cp" && operands.addresses == 2 && operands.slots.size() == 3)
-        operands.slots.push_back(operands.slots[2]);
-    // Its second result, whether the lane was within bounds, may be left out.
-    if (family == "shfl" && !operands.pair && !operands.slots.empty())
-        operands.slots.insert(operands.slots.begin() + 1, registers_.unused());
+    if (family == "wgmma" && operands.vectors == 2) name += ".registers";  // the left operand
+    complete(name, operands);
     emit(name, operands.slots, operands.offset);
+}
+
+// Puts in operands that may be left out.
+void Decoder::complete(const std::string& name, Operands& operands) {
+    auto& slots = operands.slots;
+    const auto begins = [&](const char* with) { return name.rfind(with, 0) == 0; };
+    // What cp.async reads of its source: all of it.
+    if ((begins("cp.async.ca") || begins("cp.async.cg")) && slots.size() == 3)
+        slots.push_back(slots[2]);
+    // The second result of a shuffle: whether the lane was within bounds.
+    if (begins("shfl") && !operands.pair && !slots.empty())
+        slots.insert(slots.begin() + 1, registers_.unused());
+    // How many threads a barrier is for: 0, all of the block.
+    const bool is_barrier = (begins("bar.") && !begins("bar.warp")) || begins("barrier.");
+    if (is_barrier && name.find(".sync") != std::string::npos && slots.size() == 1)
+        slots.push_back(registers_.of_constant(0));
 }
 
 // setp.CMP[.BOOL][.ftz].TYPE p[|q], a, b[, c]: p is CMP BOOL c, q is not-CMP BOOL c.
@@ -282,9 +217,6 @@ void Decoder::resolve() {
         program_.code[jump.from].immediate =
             static_cast<int64_t>(found->second) - static_cast<int64_t>(jump.from);
     }
-    program_.shared_bytes =
-        round_up(program_.shared_bytes, dynamic_.empty() ? 1 : dynamic_alignment_);
-    for (const uint16_t slot : dynamic_) program_.registers[slot] = program_.shared_bytes;
 }
 
 }  // namespace simt::ptx

@@ -20,7 +20,8 @@ struct Operands {
     int64_t offset = 0;                   // of the address among them
     size_t addresses = 0;                 // how many there are
     const Variable* parameter = nullptr;  // in which the address lies
-    size_t vector_size = 0;               // of the vector among them
+    size_t vectors = 0;                   // how many there are
+    size_t vector_size = 0;               // of all together
     bool vector_first = false;            // the vector is the first operand
     bool pair = false;                    // results p|q
 };
@@ -48,10 +49,12 @@ private:
     void declare_local();
     void read_targets();
     void lay_out_parameters();
+    void lay_out_dynamic_shared();
 
     // Instructions
     void read_instruction(bool guarded, uint16_t guard, bool negated);
     void read_plain(std::string name);
+    void complete(const std::string& name, Operands& operands);
     void read_comparison(const std::string& name, const Operands& operands);
     void read_branch(bool guarded, uint16_t guard, bool negated);
     void read_indexed_branch();

@@ -14,6 +14,7 @@ Operands Decoder::read_operands() {
         const bool first = operands.slots.empty();
         if (lexer_.take("{")) {
             operands.vector_first = first;
+            ++operands.vectors;
             do {
                 operands.slots.push_back(read_value());
                 ++operands.vector_size;

@@ -78,7 +78,7 @@ std::string answer(const Change& change) {
 
 }  // namespace
 
-TEST_CASE("tensor map: boxes come through a kernel's parameter, which keeps its alignment") {
+TEST_CASE("simt tensor map: boxes come through a kernel's parameter, which keeps its alignment") {
     const Buffer<bf16> in = matrix();
     const Buffer<bf16> out(Device::simt, 2 * on_simt::kElements);
     const Buffer<char> state(Device::simt, 1);

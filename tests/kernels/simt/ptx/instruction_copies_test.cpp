@@ -1,5 +1,7 @@
 // cp.async, mbarriers and bulk copies as PTX writes them.
 
+#include <algorithm>
+
 #include "tests/support/doctest.h"
 #include "tests/support/emulated.h"
 #include "tests/support/ptx.h"
@@ -111,4 +113,84 @@ TEST_CASE("simt PTX: a bulk copy completes at its mbarrier") {
     CHECK(
         contains(error_of("mbarrier.arrive.shared::cta.b64 _, [%r3];"), "uninitialised mbarrier"));
     CHECK(contains(error_of("mbarrier.arrive.shared::cta.b64 _, [%r3+4];"), "8 bytes at 4 of"));
+}
+
+TEST_CASE("simt PTX: an mbarrier that was invalidated is none, or may be another") {
+    const std::string init =
+        "mov.u32 %r5, mbarrier; setp.eq.u32 %p1, %r1, 0;\n@!%p1 bra END;\n"
+        "mbarrier.init.shared::cta.b64 [%r5], 1;\n"
+        "mbarrier.inval.shared::cta.b64 [%r5];\n";
+    CHECK(error_of(init + "mbarrier.init.shared::cta.b64 [%r5], 1;\nEND: st.shared.u32 [%r4], 0;")
+              .empty());
+    CHECK(contains(error_of(init + "mbarrier.arrive.shared::cta.b64 _, [%r5];\nEND:"), "mbarrier"));
+}
+
+namespace {
+
+// A matrix of 6 rows of 20 words, boxes of 4 rows of 16. Where it begins, thread 0 puts in.
+std::vector<uint64_t> map_words() {
+    const simt::TensorMap map{.rows = 6,
+                              .columns = 20,
+                              .row_bytes = 80,
+                              .element_bytes = 4,
+                              .box_rows = 4,
+                              .box_columns = 16};
+    std::vector<uint64_t> words(sizeof map / 8);
+    std::memcpy(words.data(), &map, sizeof map);
+    return words;
+}
+const std::string kBox =
+    "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%rd31, {%r10, %r11}], [%r3];\n";
+const std::string kRun =
+    "add.u64 %rd2, %rd30, 512; cp.async.bulk.global.shared::cta.bulk_group [%rd2], [%r12], 32;\n";
+
+// What thread 0 of 64 leaves in the matrix, and in the 32 words behind; word w of shared memory is
+// w + 1.
+std::vector<uint32_t> stored(const std::string& body, uint32_t seed = 0) {
+    const std::string begin =
+        ".shared .align 128 .b8 values[256]; mov.u32 %r1, %tid.x; shl.b32 %r2, %r1, 2;\n"
+        "mov.u32 %r3, values; add.u32 %r4, %r3, %r2; add.u32 %r5, %r1, 1; st.shared.u32 [%r4], "
+        "%r5;\nfence.proxy.async.shared::cta; bar.sync 0; setp.ne.u32 %p1, %r1, 0; @%p1 bra END;\n"
+        "st.global.u64 [%rd31], %rd30; prefetch.tensormap [%rd31];\n"
+        "mov.u32 %r10, 8; mov.u32 %r11, 4; add.u32 %r12, %r3, 64;\n";
+    std::vector<uint32_t> words;
+    with_schedule(seed, [&] {
+        words = run_ptx(ptx_text(begin + body + "END:"), 160, {.blocks = 1, .threads = 64},
+                        map_words());
+    });
+    return words;
+}
+std::string error_of_store(const std::string& body) {
+    return message_of([&] { stored(body); });
+}
+
+}  // namespace
+
+TEST_CASE("simt PTX: bulk stores write a run, and of a box what lies in the matrix") {
+    std::vector<uint32_t> expected(160);
+    for (uint32_t row = 0; row < 2; ++row)  // of 4
+        for (uint32_t column = 0; column < 12; ++column)
+            expected[20 * (4 + row) + 8 + column] = 16 * row + column + 1;
+    for (uint32_t i = 0; i < 8; ++i) expected[128 + i] = 16 + i + 1;
+    const std::string commit = "cp.async.bulk.commit_group;\n";
+    for (const uint32_t seed : {0u, 1u, 2u})
+        CHECK(stored(kBox + commit + kRun + commit + "cp.async.bulk.wait_group.read 0;\n", seed) ==
+              expected);
+    // Read before the wait, written to afterwards.
+    const std::string overwrite = "st.shared.u32 [%r3], 99;\n";
+    CHECK(stored(kBox + commit + "cp.async.bulk.wait_group.read 0;\n" + overwrite)[88] == 1);
+    CHECK(stored(kBox + commit + overwrite + "cp.async.bulk.wait_group.read 0;\n")[88] == 99);
+    // Seen in device memory only after the other wait.
+    const std::string look = "ld.global.u32 %r15, [%rd30+352]; st.global.u32 [%rd30], %r15;\n";
+    CHECK(stored(kBox + commit + "cp.async.bulk.wait_group.read 0;\n" + look)[0] == 0);
+    CHECK(stored(kBox + commit + "cp.async.bulk.wait_group 0;\n" + look)[0] == 1);
+}
+
+TEST_CASE("simt PTX: bulk stores that cannot be, or are not waited for, end the block") {
+    const std::string commit = "cp.async.bulk.commit_group;\n";
+    CHECK(contains(error_of_store(kBox), "returns without a commit for the store"));
+    CHECK(contains(error_of_store(kBox + commit), "returns without a wait for the store"));
+    CHECK(contains(error_of_store("add.u32 %r3, %r3, 128;\n" + kBox), "256 bytes at 128 of 256"));
+    CHECK(contains(error_of_store("add.u32 %r12, %r12, 4;\n" + kRun), "32 bytes at 68 of 256"));
+    CHECK(contains(error_of_store("add.u64 %rd31, %rd31, 8;\n" + kBox), "a tensor map at"));
 }

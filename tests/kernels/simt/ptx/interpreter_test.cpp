@@ -198,7 +198,25 @@ TEST_CASE("simt PTX: what the emulator says of barriers and lanes that do not co
     CHECK(contains(error_of_body(half + "@%p1 ret; bar.warp.sync -1;"), "have returned"));
     CHECK(contains(error_of_body(half + "@%p1 bra A; bar.sync 0; bra B;\nA: bar.sync 0; B:"),
                    "while others wait at"));
-    CHECK(contains(error_of_body("bar.sync 1;"), "barrier 1, expected 0"));
+    CHECK(contains(error_of_body(half + "@%p1 bar.sync 1;"), "returns while its warp waits"));
+    CHECK(contains(error_of_body("bar.sync 16;"), "expected barrier 1 to 15"));
+    CHECK(contains(error_of_body("bar.sync 1, 48;"), "expected a multiple of 32 up to"));
+    CHECK(contains(error_of_body("bar.arrive 0, 32;"), "expected barrier 1 to 15"));
+}
+
+TEST_CASE("simt PTX: barriers by number let the threads that were counted go on") {
+    // Warp 1 reads what warp 0 wrote; then all meet at barrier 5.
+    const std::string body =
+        ".shared .align 4 .b8 values[128]; mov.u32 %r1, %tid.x; setp.lt.u32 %p1, %r1, 32;\n"
+        "and.b32 %r2, %r1, 31; shl.b32 %r3, %r2, 2; mov.u32 %r4, values; add.u32 %r4, %r4, %r3;\n"
+        "mov.u32 %r15, 0; mov.u32 %r5, 3; mov.u32 %r6, 64; @!%p1 bra READ;\n"
+        "st.shared.u32 [%r4], %r2; bar.arrive 3, 64; bra ALL;\n"
+        "READ: bar.sync %r5, %r6; ld.shared.u32 %r15, [%r4]; ALL: bar.sync 5;\n";
+    for (const uint32_t seed : {0u, 1u, 2u})
+        with_schedule(seed, [&] {
+            const auto out = run_ptx(ptx_text(body + kStore), 64, {.blocks = 1, .threads = 64});
+            for (uint32_t t = 0; t < 64; ++t) CHECK(out[t] == (t < 32 ? 0 : t - 32));
+        });
 }
 
 TEST_CASE("simt PTX: a launch takes the arguments and threads that the kernel was made for") {
@@ -214,53 +232,4 @@ TEST_CASE("simt PTX: a launch takes the arguments and threads that the kernel wa
     CHECK(contains(error(33, {{&n, 4}, {&p, 8}}), "a block of 33 threads, expected at most 32"));
     CHECK(contains(error(1, {{&n, 4}}), "1 arguments, expected 2"));
     CHECK(contains(error(1, {{&p, 8}, {&n, 4}}), "argument 0 has 8 bytes, expected 4"));
-}
-
-namespace on_simt {
-namespace {
-
-__global__ void write_one(int* out) { out[threadIdx.x] = 1; }
-__global__ void write_two(int* out) { out[threadIdx.x] = 2; }
-
-}  // namespace
-}  // namespace on_simt
-
-TEST_CASE("simt PTX: launches take kernels from a folder by name, and miss none in silence") {
-    const std::string before = simt::ptx::folder();
-    struct Restore {
-        std::string folder;
-        ~Restore() { simt::ptx::interpret_from(folder); }
-    } restore{before};
-    const TemporaryFolder folder;
-    const auto ptx = [](const std::string& value) {
-        return ".version 9.0\n.entry _ZN7on_cuda20_GLOBAL__N__abc_1_cu9write_oneEPi(.param .u64 o)"
-               "\n{ .reg .b64 %rd<2>; ld.param.u64 %rd0, [o]; st.global.u32 [%rd0], " +
-               value + "; ret; }";
-    };
-    put(folder / "a.ptx", ptx("77"));
-    simt::ptx::interpret_from(folder.path().string());
-    const auto run = [](void (*kernel)(int*)) {
-        Buffer<int> out(Device::simt, std::vector<int>{0});
-        on_simt::launch(kernel, {.grid = 1, .block = 1}, out.data());
-        return out.to_host().front();
-    };
-    const uint64_t instructions = simt::ptx::instructions_run();
-    CHECK(run(on_simt::write_one) == 77);
-    CHECK(simt::ptx::instructions_run() == instructions + 3);
-    const auto missing = message_of([&] { run(on_simt::write_two); });
-    CHECK(contains(missing, "no .ptx file there has the kernel"));
-    CHECK(contains(missing, "9write_twoEPi"));
-
-    put(folder / "b.ptx", ptx("78"));
-    CHECK(contains(message_of([&] { simt::ptx::interpret_from(folder.path().string()); }),
-                   "and so has"));
-    put(folder / "b.ptx", ptx("78").substr(0, 100));
-    CHECK_THROWS_AS(simt::ptx::interpret_from(folder.path().string()), InputError);
-    const TemporaryFolder empty;
-    CHECK(contains(message_of([&] { simt::ptx::interpret_from(empty.path().string()); }),
-                   "no .ptx file"));
-    CHECK_THROWS_AS(simt::ptx::interpret_from(empty.path().string() + "/none"), InputError);
-
-    simt::ptx::interpret_from("");
-    CHECK(run(on_simt::write_one) == 1);
 }

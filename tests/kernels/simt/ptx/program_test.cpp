@@ -31,10 +31,11 @@ TEST_CASE("simt PTX program: an instruction that is not known is named, with ker
           "test.ptx:13: kernel test: the instruction "
           "\"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32\" is not known to the "
           "interpreter");
-    for (const char* text : {"add.s33 %r0, %r1, %r2;", "add.rn.relu.f32 %f0, %f1, %f2;",
-                             "ld.global.L3::x.u32 %r0, [%rd0];", "ld.acquire.gpu.u32 %r0, [%rd0];",
-                             "ld.v8.f32 %r0, [%rd0];", "call.uni f, (%r0);", "bar.arrive 0, 32;",
-                             "mov.b64 {%r0, %r1, %r2}, %rd0;", "cvt.rn.s32.f32 %r0, %f0;"})
+    for (const char* text :
+         {"add.s33 %r0, %r1, %r2;", "add.rn.relu.f32 %f0, %f1, %f2;",
+          "ld.global.L3::x.u32 %r0, [%rd0];", "ld.acquire.gpu.u32 %r0, [%rd0];",
+          "ld.v8.f32 %r0, [%rd0];", "call.uni f, (%r0);", "bar.red.and.pred %p0, 0, %p1;",
+          "mov.b64 {%r0, %r1, %r2}, %rd0;", "cvt.rn.s32.f32 %r0, %f0;"})
         CHECK(says(text, "is not known to the interpreter"));
 }
 

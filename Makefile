@@ -45,8 +45,9 @@ flags_fuzz := $(flags_asan) -fsanitize=fuzzer-no-link,float-cast-overflow
 # The emulator checks every access of a kernel: kernels/simt/check.h. Source lines are found by
 # absolute addresses.
 flags_check := $(or $(OPTIMIZE),-O1) -g -DFETTLE_CHECK=1 -fno-pie
-# The last array of a struct has a bound like any other.
-checked := -fsanitize=thread -fsanitize=bounds$(if $(findstring clang,$(CXX)),,-strict)
+# The last array of a struct has a bound like any other; what nobody wrote is known by a pattern.
+checked := -fsanitize=thread -fsanitize=bounds$(if $(findstring clang,$(CXX)),,-strict) \
+           -ftrivial-auto-var-init=pattern
 # For machines other than this one: scripts/make_bundle.sh.
 flags_bundle := -O2 -fPIC
 flags += $(flags_$(CONFIG))
@@ -137,7 +138,7 @@ build/packages.ok: scripts/setup.sh
 	@mkdir -p build && touch $@
 # Objects depend on the flags they were built with, this machine's instruction set among them.
 stamp := $(BUILD)/flags.txt
-stamp_text := $(CXX) $(flags) $(nvcc_flags) $(shell $(CXX) -march=$(ARCH) -Q --help=target 2>/dev/null | grep -m1 march= || true)
+stamp_text := $(CXX) $(flags) $(if $(filter check,$(CONFIG)),$(checked)) $(nvcc_flags) $(shell $(CXX) -march=$(ARCH) -Q --help=target 2>/dev/null | grep -m1 march= || true)
 $(shell mkdir -p $(BUILD); echo '$(stamp_text)' | cmp -s - $(stamp) || echo '$(stamp_text)' > $(stamp))
 
 # Loops over tensors are worth more of the compiler's time than the rest, and so is the emulator,
@@ -148,7 +149,7 @@ $(BUILD)/%.o: %.cpp $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  c++   $<"
 	@$(CXX) $(flags) -MMD -MP -c $< -o $@
-$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check clocks copies mbarrier profile scheduler static_shared tensor_copy tensor_store warp_matrix warpgroup_matrix named_barrier register_pool): flags += $(if $(filter check,$(CONFIG)),$(checked))
+$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check clocks copies mbarrier product_registers profile scheduler static_shared tensor_copy tensor_store warp_matrix warpgroup_matrix named_barrier register_pool): flags += $(if $(filter check,$(CONFIG)),$(checked))
 $(BUILD)/%.simt.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  simt  $<"
@@ -168,7 +169,10 @@ for_sm90 := %_sm90.cu tests/kernels/probes/%
 ptx_folder := build/ptx$(if $(filter-out compute_80,$(PTX_ARCH)),-$(PTX_ARCH))
 ptx_files := $(patsubst %.cu,$(ptx_folder)/%.ptx,$(filter-out %_runtime.cu,$(device_sources)) $(probe_sources))
 ptx: $(ptx_files)  ## compile every kernel to PTX, into build/ptx/
-$(ptx_folder)/%.ptx: %.cu build/packages.ok
+ptx_stamp := $(ptx_folder)/flags.txt
+ptx_stamp_text := $(nvcc_source_flags) $(PTX_ARCH), sm_90a: $(for_sm90)
+$(shell mkdir -p $(ptx_folder); echo '$(ptx_stamp_text)' | cmp -s - $(ptx_stamp) || echo '$(ptx_stamp_text)' > $(ptx_stamp))
+$(ptx_folder)/%.ptx: %.cu $(ptx_stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  ptx   $<"
 	@$(NVCC) $(nvcc_source_flags) -arch=$(if $(filter $(for_sm90),$<),compute_90a,$(PTX_ARCH)) -MMD -MP -MF $@.d -ptx $< -o $@

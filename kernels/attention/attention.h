@@ -8,6 +8,10 @@
 // keys - n + i + 1 of its keys. In training keys and queries are the same tokens; in generation a
 // row's keys are its cache. Query head h reads key head h / (heads / kv_heads).
 //
+// A query that sees no key, where a row has fewer keys than queries, has out = 0 and lse = -inf,
+// the logarithm of an empty sum. Where lse is -inf the backward pass takes P as 0: no gradient
+// comes from that query.
+//
 // Rounding points: products are summed and P is kept in Accumulator<T>; out is rounded to T once.
 // On tensor cores P is rounded to bf16 as well (AttentionForm): |out - exact| <= 2^-8 sum_j P[i,j]
 // |v[j]| + half a unit of bf16, and out_rest is no closer to the exact value than that first term.

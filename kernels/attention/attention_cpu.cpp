@@ -60,7 +60,11 @@ struct alignas(64) ForwardTiles {
 // Scores of one query against a tile of keys become exp(score - largest so far); what was summed
 // before is rescaled. `visible` keys count, the others get probability zero.
 void softmax_row(float* scores, int visible, float& largest, float& sum, float* out, int width) {
-    for (int j = std::max(visible, 0); j < kTile; ++j) scores[j] = kMinusInfinity;
+    if (visible == 0) {  // perhaps none so far: -inf - -inf is NaN
+        std::fill(scores, scores + kTile, 0.0f);
+        return;
+    }
+    for (int j = visible; j < kTile; ++j) scores[j] = kMinusInfinity;
     float top = largest;
 #pragma omp simd reduction(max : top)
     for (int j = 0; j < kTile; ++j) top = std::max(top, scores[j]);
@@ -122,7 +126,8 @@ void forward_tile(const AttentionForward<T>& args, int row, int head, int64_t fi
     for (int i = 0; i < queries; ++i) {
         const int64_t at = (token + i) * args.out_stride + head * dim;
         for (int d = 0; d < dim; ++d) {
-            const float out = tiles.out[i * width + d] / tiles.sum[i];
+            const float sum = tiles.sum[i];  // 0 if the query sees no key
+            const float out = sum == 0.0f ? 0.0f : tiles.out[i * width + d] / sum;
             args.out[at + d] = static_cast<T>(out);
             if (args.out_rest)
                 args.out_rest[at + d] = static_cast<T>(out - static_cast<float>(args.out[at + d]));
@@ -147,6 +152,7 @@ struct alignas(64) BackwardTiles {
 // P and dS of one query against a tile of keys, from scores (in p) and grad_out . v (in ds).
 void probability_gradient_row(float* p, float* ds, int visible, float scale, float lse,
                               float delta) {
+    if (lse == kMinusInfinity) visible = 0;
 #pragma omp simd
     for (int j = 0; j < kTile; ++j) {
         const float probability = j < visible ? exp_fast(scale * p[j] - lse) : 0.0f;

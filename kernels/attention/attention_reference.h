@@ -48,7 +48,8 @@ void attention_forward_reference(const AttentionForward<T>& a, StreamView = {}) 
                 const auto value = [&](int64_t j) {
                     return a.v + (first_key + j) * stride.v + group * a.head_dim;
                 };
-                std::vector<double> scores(static_cast<size_t>(keys - queries + i + 1));
+                const int64_t seen = std::max<int64_t>(keys - queries + i + 1, 0);
+                std::vector<double> scores(static_cast<size_t>(seen));
                 double largest = -std::numeric_limits<double>::infinity();
                 for (size_t j = 0; j < scores.size(); ++j) {
                     scores[j] = a.scale * attention_detail::dot(q, key(j), a.head_dim);
@@ -103,7 +104,8 @@ void attention_backward_reference(const AttentionBackward<T>& a, StreamView = {}
                     for (int64_t j = 0; j <= i; ++j) {
                         const T* k = a.k + (first + j) * stride.k + group * dim;
                         const T* v = a.v + (first + j) * stride.v + group * dim;
-                        const double p = std::exp(a.scale * dot(q, k, dim) - lse);
+                        const double score = a.scale * dot(q, k, dim);
+                        const double p = std::isinf(lse) && lse < 0 ? 0.0 : std::exp(score - lse);
                         const double ds = p * (dot(grad_out, v, dim) - delta) * a.scale;
                         for (int d = 0; d < dim; ++d) {
                             grad_q[d] += ds * static_cast<double>(k[d]);

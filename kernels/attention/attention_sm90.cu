@@ -221,6 +221,15 @@ __device__ __forceinline__ void attend(SoftmaxRows<kDim>& rows, const Shared<kDi
     }
 }
 
+// Barriers by constants: a kernel reserves those that it names.
+__device__ __forceinline__ void wait_for_warpgroup(int warpgroup) {
+    static_assert(kConsumers == 2);
+    if (warpgroup == 0)
+        named_barrier_wait(1, kWarpgroup);
+    else
+        named_barrier_wait(2, kWarpgroup);
+}
+
 // A warpgroup of those that compute.
 template <int kDim>
 __device__ void consume(const AttentionForward<bf16>& args, const Shared<kDim>& shared,
@@ -239,7 +248,7 @@ __device__ void consume(const AttentionForward<bf16>& args, const Shared<kDim>& 
         mbarrier_wait(shared.queries_full, query_tiles++ % 2);
         SoftmaxRows<kDim> rows;
         attend(rows, shared, queries, warpgroup, factor, tile);
-        named_barrier_wait(1 + warpgroup, kWarpgroup);  // its products have read the queries
+        wait_for_warpgroup(warpgroup);  // its products have read the queries
         const QueryTile mine = queries.after(first_row);
         normalize(rows, args, mine);
         store<false>(args.out, rows, args, mine, chunk_at);

@@ -189,6 +189,7 @@ __device__ __forceinline__ void set_registers_down(FETTLE_WARPGROUP_PLACE) {
 }
 
 // bar.sync: until `threads` threads, whole warps, are at barrier `id`, 1 to 15; __syncthreads is 0.
+// A kernel reserves the barriers that it names by constants, or, with an id of run time, all 16.
 __device__ __forceinline__ void named_barrier_wait(int id, int threads FETTLE_WARPGROUP_CALLER) {
 #if defined(__CUDACC__)
     asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");

@@ -310,10 +310,11 @@ void check_cell(Cell& cell, const Access& by) {
 void check_access(Access& by, size_t bytes) {
     const Place place = find(by.address);
     if (place.cell == nullptr) {
-        if (const simt::Place* product = product_of_sums(by.address))
-            report(
-                "sums in flight", by.address, by.pc,
-                fmt::format("{}, with no wait for the product at {},", by.verb(), product->text()));
+        const RegisterUse use = note_register_access(by.address, bytes, by.pc);
+        if (use.kind != nullptr)
+            report(use.kind, by.address, by.pc,
+                   fmt::format("{}, with no wait for the product at {},", by.verb(),
+                               use.product->text()));
         if (is_private(by.address)) return;
         report("host memory", by.address, by.pc, by.kind == Kind::read ? "reads" : "writes");
     }

@@ -56,9 +56,19 @@ void wake_waiters(const uint64_t* object) {
     }
 }
 
+// A wait for a parity cannot tell phases from those two before.
+void check_seen(const Mbarrier& m) {
+    if (m.waited_phase < m.phase)
+        fail(
+            fmt::format("mbarrier: {} is running when a phase ends, and no thread waited for the "
+                        "phase before it; is it initialised for too few arrivals? ({})",
+                        name_of(*block->current), text_of(m)));
+}
+
 // An arrival or a copy has changed `m`.
 void update(uint64_t* object, Mbarrier& m) {
     if (m.pending == 0 && m.bytes == 0) {
+        check_seen(m);
         m.completed = m.arriving;
         m.pending = m.expected;
         m.expected_bytes = m.begun_bytes = 0;
@@ -93,6 +103,12 @@ void expect(Mbarrier& m, uint32_t bytes, Place place) {
     if (m.bytes > int64_t{kMaxCount})
         fail(fmt::format("mbarrier: {} an mbarrier that then expects {} bytes, at most {} can be",
                          user_text("raises the bytes of", place), m.bytes, kMaxCount));
+}
+
+void check_parity(uint32_t parity, Place place) {
+    if (parity > 1)
+        fail(fmt::format("mbarrier: {} the parity {}, expected 0 or 1",
+                         user_text("waits for", place), parity));
 }
 
 bool is_over(const Mbarrier& m, uint32_t parity) { return (m.phase & 1) != parity; }
@@ -157,6 +173,7 @@ void mbarrier_arrive_expect_bytes(uint64_t* object, uint32_t bytes, Place place)
 
 bool mbarrier_test_wait(uint64_t* object, uint32_t parity, Place place) {
     const check::Inside emulator;
+    check_parity(parity, place);
     Mbarrier& m = use(object, "tests", place);
     if (!is_over(m, parity)) return false;
     m.waited_phase = m.phase;
@@ -166,9 +183,7 @@ bool mbarrier_test_wait(uint64_t* object, uint32_t parity, Place place) {
 
 bool mbarrier_try_wait(uint64_t* object, uint32_t parity, Place place) {
     const check::Inside emulator;
-    if (parity > 1)
-        fail(fmt::format("mbarrier: {} the parity {}, expected 0 or 1",
-                         user_text("waits for", place), parity));
+    check_parity(parity, place);
     Mbarrier* m = &use(object, "waits for", place);
     while (!is_over(*m, parity)) {
         block->current->awaited = object;
@@ -218,12 +233,18 @@ std::string awaited_text(const Thread& thread) {
 }
 
 void check_mbarriers_left() {
-    for (const auto& [object, m] : block->mbarriers)
+    for (const auto& [object, m] : block->mbarriers) {
         if (m.bytes != 0 || m.copies_phase > m.waited_phase)
             fail(
                 fmt::format("mbarrier: {} returns as the last of its block, and no thread waited "
                             "for a phase in which copies completed ({})",
                             name_of(*block->current), text_of(m)));
+        if (m.pending != m.expected)
+            fail(
+                fmt::format("mbarrier: {} returns as the last of its block, and only some of the "
+                            "arrivals of a phase came ({})",
+                            name_of(*block->current), text_of(m)));
+    }
 }
 
 void forget_mbarriers() {

@@ -5,6 +5,9 @@
 // for a parity is for the end of the phase of that parity: the current phase, or the one before it,
 // which is over; so a wait for parity 1 passes an mbarrier on which nothing has happened yet.
 //
+// Stricter than hardware: no phase may end before a thread waited for the one before it, and at the
+// block's end all arrivals of a phase must have come, or none, unless it was invalidated.
+//
 // The counters lie in the emulator. The object itself holds an image of them, by which a store over
 // it is noticed.
 #pragma once
@@ -55,7 +58,7 @@ void complete_bytes(uint64_t* mbarrier, uint32_t bytes);
 // For the scheduler: the mbarrier that a thread waits for; before a block.
 std::string awaited_text(const Thread& thread);
 void forget_mbarriers();
-// All threads have returned: no copy may be left that nobody waited for.
+// All threads have returned: no copy may be left that nobody waited for, no phase be half full.
 void check_mbarriers_left();
 
 }  // namespace simt

@@ -49,6 +49,12 @@ void check_call(const Call& call) {
     if (barrier.arrived > 0 && barrier.threads != call.threads)
         fail(fmt::format("unequal barrier: {}, others are there for {} at {}", who, barrier.threads,
                          barrier.place.text()));
+    if ((barrier.arrived_warps >> block->current->warp & 1) != 0)
+        fail(fmt::format("named barrier: {}, for the second time since it opened last", who));
+    const bool opens = barrier.arrived + kLanesPerWarp == call.threads;
+    if (opens && !call.waits && barrier.waiting_warps == 0)
+        fail(fmt::format("named barrier: {}, as the last of those who arrive, and nobody waits",
+                         who));
 }
 
 // Those who wait know what all who arrived did, and go on.
@@ -75,6 +81,7 @@ void run_call(uint32_t, void** arguments) {
     if (barrier.arrived == 0) barrier.threads = call.threads, barrier.place = call.place;
     for (int lane = 0; lane < kLanesPerWarp; ++lane)
         check::release(warp * kLanesPerWarp + lane, barrier.seen);
+    barrier.arrived_warps |= 1u << warp;
     if (call.waits) barrier.waiting_warps |= 1u << warp;
     barrier.arrived += kLanesPerWarp;
     if (barrier.arrived == barrier.threads) open(barrier);
@@ -99,6 +106,18 @@ std::string awaited_barrier_text(const Thread& thread) {
                                barrier.threads);
     }
     return "a barrier that has opened";
+}
+
+void check_named_barriers_left() {
+    for (int id = 1; id < kNamedBarriers; ++id) {
+        const NamedBarrier& barrier = block->named_barriers[id];
+        if (barrier.arrived > 0)
+            fail(
+                fmt::format("named barrier: {} returns as the last of its block, and of the {} "
+                            "threads that barrier {} is for at {} only {} arrived",
+                            name_of(*block->current), barrier.threads, id, barrier.place.text(),
+                            barrier.arrived));
+    }
 }
 
 void forget_named_barriers() {

@@ -142,6 +142,7 @@ Thread* pick_or_fail() {
         finish_bulk_stores();
         check_no_bulk_copies_left();
         check_mbarriers_left();
+        check_named_barriers_left();
         check_no_products_left();
         profile::end_block();
         block->is_over = true;

@@ -7,6 +7,7 @@
 
 #include "kernels/simt/block.h"
 #include "kernels/simt/check.h"
+#include "kernels/simt/product_registers.h"
 #include "kernels/simt/profile.h"
 #include "kernels/simt/simt.h"
 
@@ -166,6 +167,10 @@ struct Operands {
 
 void run_multiply(uint32_t, void** arguments) {
     check_one_line<Multiply>(arguments);
+    for (int lane = 0; lane < kLanesPerWarp; ++lane) {
+        const auto& of_lane = argument<Multiply>(arguments, lane);
+        check_written(of_lane.sums, 4, lane, of_lane.place);
+    }
     Operands operands(arguments);
     operands.multiply();
     operands.give_back(arguments);

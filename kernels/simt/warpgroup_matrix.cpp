@@ -101,20 +101,21 @@ void for_chunks(const Product& product, int columns, const Body& body) {
     }
 }
 
-void check_descriptor(uint64_t bits, const char* which, Place place) {
+void check_descriptor(uint64_t bits, const char* which, bool is_transposed, Place place) {
     constexpr uint64_t kSwizzle128 = 1;
     if (bits >> 62 != kSwizzle128 || (bits >> 49 & 7) != 0)
         fail(
             fmt::format("descriptor: {} at {}: the {} operand has swizzle mode {} and base offset "
                         "{}, expected 128 bytes (1) and 0",
                         name_of(*block->current), place.text(), which, bits >> 62, bits >> 49 & 7));
-    const uint64_t start = Descriptor(bits).start;
-    if (start % 1024 >= 128)
+    const uint64_t start = Descriptor(bits).start, in_rows = start % 1024;
+    if (is_transposed ? in_rows > 0 : in_rows >= 128 || in_rows % (kDepth * 2) > 0)
         fail(
             fmt::format("descriptor: {} at {}: the {} operand begins {} bytes into shared memory, "
-                        "expected to begin in the first of 8 rows of 128 bytes, of which each 8 "
-                        "begin at a multiple of 1,024",
-                        name_of(*block->current), place.text(), which, start));
+                        "expected to begin {} of 8 rows of 128 bytes, of which each 8 begin at a "
+                        "multiple of 1,024",
+                        name_of(*block->current), place.text(), which, start,
+                        is_transposed ? "with the first" : "at a multiple of 32 in the first"));
 }
 
 Thread& first_lane() { return block->threads[current_warp() * kLanesPerWarp]; }
@@ -159,20 +160,40 @@ size_t place_of(int lane, int i, int fragments) {
     return static_cast<size_t>(row_of(lane, i % 4) * 8 * fragments + column);
 }
 
+// The index of these sums among those under way, or -1. Products of one shape may follow each
+// other.
+int find_sums(const ProductCall& call, Place place) {
+    const auto& all = own().sums;
+    const int count = 4 * call.fragments;
+    for (size_t i = 0; i < all.size(); ++i) {
+        const SumsOfLane& sums = all[i].registers[0];
+        if (!sums.meets(4 * all[i].fragments, call.sums, count)) continue;
+        if (all[i].fragments == call.fragments && sums.is(call.sums, count))
+            return static_cast<int>(i);
+        fail(
+            fmt::format("sums in flight: {} at {} multiplies into sums of {} fragments that are "
+                        "part of {} in the product at {}, with no wait for it",
+                        name_of(lane_of_warp(0)), place.text(), call.fragments, all[i].fragments,
+                        all[i].place.text()));
+    }
+    return -1;
+}
+
 int take_off(void** arguments) {
     WarpProducts& warp = own();
-    const ProductCall& first = call_of(arguments, 0).product;
-    const int count = 4 * first.fragments;  // of a lane
-    for (size_t i = 0; i < warp.sums.size(); ++i)
-        if (warp.sums[i].fragments == first.fragments &&
-            warp.sums[i].registers[0].is(first.sums, count))
-            return static_cast<int>(i);
-    FlyingSums sums{.fragments = first.fragments, .place = call_of(arguments, 0).call.place};
+    const ProductCall& call = call_of(arguments, 0).product;
+    const Place place = call_of(arguments, 0).call.place;
+    if (const int found = find_sums(call, place); found >= 0) return found;
+    const int count = 4 * call.fragments;  // of a lane
+    FlyingSums sums{.fragments = call.fragments, .place = place};
     sums.values.resize(static_cast<size_t>(kLanesPerWarp * count));
+    for (int lane = 0; lane < kLanesPerWarp; ++lane)
+        sums.registers[lane] = call_of(arguments, lane).product.sums;
+    check_sums(sums, call.adds, place);
     for (int lane = 0; lane < kLanesPerWarp; ++lane) {
-        const SumsOfLane& registers = sums.registers[lane] = call_of(arguments, lane).product.sums;
+        const SumsOfLane& registers = sums.registers[lane];
         for (int i = 0; i < count; ++i)
-            sums.values[place_of(lane, i, first.fragments)] = registers.get(i);
+            sums.values[place_of(lane, i, call.fragments)] = registers.get(i);
         for (int i = 0; i < count; ++i) registers.set(i, std::bit_cast<float>(kPoison));
     }
     warp.sums.push_back(std::move(sums));
@@ -234,15 +255,21 @@ void compute_oldest() {
     --block->num_products;
 }
 
-void copy_left_registers(Product& product, void** arguments) {
-    for (int lane = 0; lane < kLanesPerWarp; ++lane)
+void take_left_registers(Product& product, void** arguments) {
+    FlyingOperand operand{.group = product.group, .place = product.place};
+    for (int lane = 0; lane < kLanesPerWarp; ++lane) {
+        operand.registers[lane] = call_of(arguments, lane).product.left_registers;
         for (int quarter = 0; quarter < 4; ++quarter) {
-            const uint32_t pair = call_of(arguments, lane).product.left_registers[quarter];
+            const uint32_t pair = operand.registers[lane][quarter];
             float* at = product.left_registers[lane / 4 + quarter % 2 * 8] + 2 * (lane % 4) +
                         quarter / 2 * 8;
             at[0] = std::bit_cast<float>(pair << 16);
             at[1] = std::bit_cast<float>(pair & 0xffff0000u);
         }
+    }
+    if (call_of(arguments, 0).product.sums.variable() == nullptr) return;  // interpreted
+    check_left_operand(operand.registers, product.place);
+    hold_left_operand(operand);
 }
 
 void run_multiply(uint32_t, void** arguments) {
@@ -261,9 +288,9 @@ void run_multiply(uint32_t, void** arguments) {
                     .adds = call.product.adds,
                     .group = warp.groups,
                     .place = call.call.place};
-    if (!product.is_left_shared) copy_left_registers(product, arguments);
-    if (product.is_left_shared) check_descriptor(product.left, "left", call.call.place);
-    check_descriptor(product.right, "right", call.call.place);
+    if (!product.is_left_shared) take_left_registers(product, arguments);
+    if (product.is_left_shared) check_descriptor(product.left, "left", false, product.place);
+    check_descriptor(product.right, "right", product.is_right_transposed, product.place);
     note_reads(product, 8 * call.product.fragments);
     product.sums = take_off(arguments);
     FlyingSums& sums = warp.sums[static_cast<size_t>(product.sums)];
@@ -276,6 +303,7 @@ void run_multiply(uint32_t, void** arguments) {
 void run_arrive(uint32_t, void** arguments) {
     check_together(arguments);
     own().has_arrived = true;
+    forget_touched_registers();
 }
 
 void run_commit(uint32_t, void** arguments) {
@@ -300,6 +328,7 @@ void run_wait(uint32_t, void** arguments) {
     }
     if (none_left) warp.sums.clear();
     warp.has_arrived = false;
+    release_left_operands(warp.groups - call.groups_left);
     learn_of_reads(std::max(warp.groups - call.groups_left, 0));
 }
 
@@ -334,7 +363,13 @@ uint64_t address_in_shared(const void* pointer, Place place) {
     if (address < shared_base() || address >= block->shared_end)
         fail(fmt::format("{} at {} describes a matrix at {}, which is not in dynamic shared memory",
                          name_of(*block->current), place.text(), pointer));
-    return static_cast<uint64_t>(address - shared_base());
+    const auto offset = static_cast<uint64_t>(address - shared_base());
+    if (offset % 16 != 0)
+        fail(
+            fmt::format("misaligned: {} at {} describes a matrix that begins {} bytes behind a "
+                        "multiple of 16",
+                        name_of(*block->current), place.text(), offset % 16));
+    return offset;
 }
 
 void fence_async_proxy() {
@@ -375,17 +410,6 @@ void warpgroup_multiply_transposed(float* sums, int fragments, const uint32_t* l
                         .is_right_transposed = true,
                         .adds = adds},
                        place);
-}
-
-const Place* product_of_sums(const void* address) {
-    const auto* at = static_cast<const float*>(address);
-    for (const FlyingSums& sums : own().sums) {
-        const SumsOfLane& registers = sums.registers[block->current->lane];
-        const auto* begin = static_cast<const float*>(registers.first);
-        if (registers.words == nullptr && at >= begin && at < begin + 4 * sums.fragments)
-            return &sums.place;
-    }
-    return nullptr;
 }
 
 void forget_products() {

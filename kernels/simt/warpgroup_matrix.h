@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "kernels/simt/place.h"
+#include "kernels/simt/product_registers.h"
 
 namespace simt {
 
@@ -40,6 +41,19 @@ struct SumsOfLane {
         return first == other.first && (words == nullptr) == (other.words == nullptr) &&
                (words == nullptr || std::equal(words, words + count, other.words));
     }
+    // Whether one of these is one of those.
+    bool meets(int count, const SumsOfLane& other, int other_count) const {
+        if ((words == nullptr) != (other.words == nullptr)) return false;
+        if (words != nullptr)
+            return first == other.first &&
+                   std::find_first_of(words, words + count, other.words,
+                                      other.words + other_count) != words + count;
+        return variable() < other.variable() + other_count && other.variable() < variable() + count;
+    }
+    // Null: they are registers of an interpreted kernel.
+    const float* variable() const {
+        return words == nullptr ? static_cast<const float*>(first) : nullptr;
+    }
 
 private:
     unsigned char* at(int i) const {
@@ -48,11 +62,11 @@ private:
                                                          : sizeof(uint64_t) * size_t{words[i]});
     }
 };
-// A product that a lane asks for: sums [64, 8 fragments] = left right, and the sums before.
+// A product that a lane asks for: sums [64, 8 fragments] = left right, plus the sums if it `adds`.
 struct ProductCall {
     SumsOfLane sums;
     int fragments = 0;                         // 8 columns each: 8 or 16
-    uint64_t left = 0;                         // descriptor, unless
+    uint64_t left = 0;                         // descriptor; or
     const uint32_t* left_registers = nullptr;  // [4]
     uint64_t right = 0;
     bool is_right_transposed = false;  // rows in shared memory are k
@@ -86,6 +100,7 @@ struct WarpProducts {
     int reader = 0;            // its engine in the check build (check.h)
     std::vector<FlyingSums> sums;
     std::vector<Product> products;  // oldest first
+    ProductRegisters registers;     // in the check build
 };
 // A call that the first of the four warps made; the others must make the same.
 struct WarpgroupCall {
@@ -112,9 +127,6 @@ void warpgroup_multiply(float* sums, int fragments, uint64_t left, uint64_t righ
                         Place place);
 void warpgroup_multiply_transposed(float* sums, int fragments, const uint32_t* left, uint64_t right,
                                    bool adds, Place place);
-
-// The product whose sums the current thread has there, under way; or null.
-const Place* product_of_sums(const void* address);
 
 // For the scheduler: before a block; computes what some warp has had under way for longest; all
 // threads have returned.

@@ -203,6 +203,22 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("attention_forward on tensor cores: a row without keys is zero, with weight zero") {
+    for (const TensorForm& form : forms_here()) {
+        const AttentionCase<bf16> c({.lengths = {3, 2, 130},
+                                     .history = {-3, 0, -130},
+                                     .heads = 2,
+                                     .kv_heads = 1,
+                                     .dim = 64});
+        const auto actual = c.forward(tested_device(), form.run);
+        for (int i = 0; i < 135 * 2; ++i) {
+            const bool sees = i / 2 >= 3 && i / 2 < 5;
+            CHECK(std::isfinite(actual.lse[i]) == sees);
+            for (int d = 0; d < 64; ++d) CHECK((actual.out[i * 64 + d].bits != 0) == sees);
+        }
+    }
+}
+
 TEST_CASE("attention_forward on tensor cores: no query sees a later key") {
     for (const TensorForm& form : forms_here()) {
         const AttentionCase<bf16> c({.lengths = {70, 130}, .heads = 2, .kv_heads = 1, .dim = 64});

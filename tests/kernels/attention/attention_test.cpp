@@ -111,7 +111,6 @@ TEST_CASE("attention_forward: a row in two pieces over a cache is the row in one
 
 // So many heads that each has one block, which goes from a tile that sees a key to those that do not.
 TEST_CASE("attention_forward: queries before the first key are zero, with weight zero") {
-    if (tested_device() == Device::cpu) return;  // its form is given no such queries
     constexpr int kHeads = 512, kTokens = 130;
     const AttentionCase<float> c(
         {.lengths = {kTokens}, .history = {1 - kTokens}, .heads = kHeads, .kv_heads = 1, .dim = 1});
@@ -121,6 +120,62 @@ TEST_CASE("attention_forward: queries before the first key are zero, with weight
         REQUIRE(result.out[i] == (sees ? c.v[0] : 0.0f));
         REQUIRE(std::isfinite(result.lse[i]) == sees);
     }
+}
+
+// A row without keys, and rows with fewer keys than queries.
+TEST_CASE_TEMPLATE("attention_forward: a query that sees no key has out 0 and lse -inf", T, float,
+                   bf16) {
+    const AttentionShape shape{.lengths = {5, 70, 3, 2},
+                               .history = {-5, -66, -1, 65},
+                               .heads = 4,
+                               .kv_heads = 2,
+                               .dim = 33};
+    const AttentionCase<T> c(shape);
+    auto actual = c.forward(tested_device(), kRunForward);
+    auto expected = c.forward(Device::cpu, kOracleForward);
+    for (const int blind : {0, 4, 5, 70, 75}) {  // tokens, each the first or last of such
+        for (int i = blind * 4; i < (blind + 1) * 4; ++i) {
+            CHECK(actual.lse[i] == -INFINITY);
+            CHECK(expected.lse[i] == -INFINITY);
+            for (int d = 0; d < 33; ++d) {
+                CHECK(float(actual.out[i * 33 + d]) == 0.0f);
+                CHECK(float(expected.out[i * 33 + d]) == 0.0f);
+            }
+        }
+    }
+    for (size_t i = 0; i < actual.lse.size(); ++i) {
+        REQUIRE(std::isinf(actual.lse[i]) == std::isinf(expected.lse[i]));
+        if (std::isinf(actual.lse[i])) actual.lse[i] = expected.lse[i] = 0;
+    }
+    CHECK(max_relative_error(actual.out, expected.out) <= kTolerance<T>);
+    CHECK(max_relative_error(actual.lse, expected.lse) <= kLseTolerance);
+}
+
+// As if such a query's grad_out were zero: then its dS and its share of grad_v are.
+TEST_CASE_TEMPLATE("attention_backward: a query that sees no key makes no gradient", T, float,
+                   bf16) {
+    constexpr int kHeads = 2, kDim = 20;
+    const AttentionCase<T> c({.lengths = {1, 5, 70}, .heads = kHeads, .kv_heads = 1, .dim = kDim});
+    const auto seeing = c.forward(Device::cpu, kOracleForward);
+    AttentionOut<T> kept = seeing;
+    AttentionCase<T> zeroed = c;
+    const std::vector<int> blind = {0, 3, 13, 14, 75 * kHeads + 1};  // token * kHeads + head
+    for (const int i : blind) {
+        kept.lse[i] = -INFINITY;
+        for (int at = i * kDim; at < (i + 1) * kDim; ++at)
+            kept.out[at] = kept.out_rest[at] = zeroed.grad_out[at] = T(0.0f);
+    }
+    const auto expected = zeroed.backward(seeing, Device::cpu, kOracleBackward);
+    const auto oracle = c.backward(kept, Device::cpu, kOracleBackward);
+    CHECK(max_relative_error(oracle.grad_q, expected.grad_q) == 0.0);
+    CHECK(max_relative_error(oracle.grad_k, expected.grad_k) == 0.0);
+    CHECK(max_relative_error(oracle.grad_v, expected.grad_v) == 0.0);
+    const auto actual = c.backward(kept, tested_device(), kRunBackward);
+    CHECK(max_relative_error(actual.grad_q, expected.grad_q) <= kTolerance<T>);
+    CHECK(max_relative_error(actual.grad_k, expected.grad_k) <= kTolerance<T>);
+    CHECK(max_relative_error(actual.grad_v, expected.grad_v) <= kTolerance<T>);
+    for (const int i : blind)
+        for (int d = 0; d < kDim; ++d) CHECK(float(actual.grad_q[i * kDim + d]) == 0.0f);
 }
 
 // out carries 8 bits of the value, out_rest the next 8: half a unit of the latter is 2^-17.

@@ -25,6 +25,7 @@ __global__ void probe_mbarrier_arrivals(uint32_t* out, const uint32_t*) {
             mbarrier_arrive(mbarrier);
             *out++ = phases(mbarrier);
         }
+        mbarrier_invalidate(mbarrier);
     }
 }
 

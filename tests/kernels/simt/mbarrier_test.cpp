@@ -5,6 +5,7 @@
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 #include "tests/support/emulated.h"
+#include "tests/support/planted_bugs.h"
 
 namespace on_simt {
 namespace {
@@ -13,12 +14,12 @@ namespace {
 __device__ void note(int*& out, uint64_t* mbarrier) {
     *out++ = 2 * int(mbarrier_test_wait(mbarrier, 1)) + int(mbarrier_test_wait(mbarrier, 0));
 }
-__global__ void count_arrivals(int* out) {  // [6]
+__global__ void count_arrivals(int* out) {  // [7]
     __shared__ uint64_t mbarrier;
     if (threadIdx.x != 0) return;
     mbarrier_init(&mbarrier, 2);
     note(out, &mbarrier);
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 6; ++i) {
         mbarrier_arrive(&mbarrier);
         note(out, &mbarrier);
     }
@@ -135,6 +136,36 @@ __global__ void arrival_too_many(int*) {
     mbarrier_arrive_expect_bytes(&mbarrier, 16);
     mbarrier_arrive(&mbarrier);
 }
+__global__ void parity_of_a_phase(int*) {
+    __shared__ uint64_t mbarrier;
+    if (threadIdx.x != 0) return;
+    mbarrier_init(&mbarrier, 1);
+    for (uint32_t phase = 0; phase < 3; ++phase) {
+        mbarrier_arrive(&mbarrier);
+        mbarrier_test_wait(&mbarrier, phase);  // BUG parity_of_a_phase
+    }
+}
+// Both warps free the slot, and it is initialised for one of them: the first round of a ring goes
+// by without a wait.
+__global__ void too_few_arrivals(int*) {
+    __shared__ uint64_t empty;
+    if (threadIdx.x == 0) mbarrier_init(&empty, 1);  // BUG too_few_arrivals
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) mbarrier_arrive(&empty);
+}
+__global__ void every_lane_arrives(int*) {
+    __shared__ uint64_t empty;
+    if (threadIdx.x == 0) mbarrier_init(&empty, 2);  // BUG every_lane_arrives
+    __syncthreads();
+    mbarrier_arrive(&empty);
+}
+// One warp does not free the slot, in the last round.
+__global__ void arrival_left_out(int*) {
+    __shared__ uint64_t empty;
+    if (threadIdx.x == 0) mbarrier_init(&empty, 2);  // BUG arrival_left_out
+    __syncthreads();
+    if (threadIdx.x == 0) mbarrier_arrive(&empty);
+}
 
 #if defined(FETTLE_CHECK)
 __global__ void no_wait(int* out) {
@@ -176,26 +207,26 @@ namespace {
 std::vector<std::string> reports(void (*kernel)(int*)) {
     const Buffer<int> out(Device::simt, 64);
     std::vector<std::string> texts;
-    for (const uint32_t seed : {0u, 1u, 2u, 3u})
+    for (const uint32_t seed : {0u, 1u, 2u, 3u, 77u})
         texts.push_back(error_in_order(seed, kernel, out.data()));
     return texts;
 }
 
-void check_reported(const std::string& what, void (*kernel)(int*)) {
+void check_reported(const std::string& what, void (*kernel)(int*), const std::string& line = "") {
     for (const std::string& text : reports(kernel)) {
         CAPTURE(text);
         CHECK(contains(text, what));
-        CHECK(contains(text, "mbarrier_test.cpp:"));
+        CHECK(contains(text, line.empty() ? "mbarrier_test.cpp:" : line_of(line, __FILE__)));
     }
 }
 
 }  // namespace
 
 TEST_CASE("simt mbarrier: a phase of two arrivals is over after the second; parities alternate") {
-    const Buffer<int> out(Device::simt, 6);
+    const Buffer<int> out(Device::simt, 7);
     on_simt::launch(on_simt::count_arrivals, {.grid = 1, .block = 32}, out.data());
-    // In phases 0, 0, 1, 1, 2, 2 the phase before has parity 1, 1, 0, 0, 1, 1.
-    CHECK(out.to_host() == std::vector<int>{2, 2, 1, 1, 2, 2});
+    // In phases 0, 0, 1, 1, 2, 2, 3 the phase before has parity 1, 1, 0, 0, 1, 1, 0.
+    CHECK(out.to_host() == std::vector<int>{2, 2, 1, 1, 2, 2, 1});
 }
 
 TEST_CASE("simt mbarrier: a ring of two stages hands every value over, in any order of threads") {
@@ -228,6 +259,17 @@ TEST_CASE("simt mbarrier: misuse is an error that names the line") {
     check_reported("that a store overwrote", on_simt::overwritten);
     check_reported("then expects 1048576 bytes, at most 1048575", on_simt::too_many_bytes);
     check_reported("whose arrivals have all come", on_simt::arrival_too_many);
+    check_reported("the parity 2, expected 0 or 1", on_simt::parity_of_a_phase,
+                   "parity_of_a_phase");
+}
+
+TEST_CASE("simt mbarrier: too many arrivals, or too few, are errors even if nobody waits") {
+    check_reported("no thread waited for the phase before", on_simt::too_few_arrivals,
+                   "too_few_arrivals");
+    check_reported("no thread waited for the phase before", on_simt::every_lane_arrives,
+                   "every_lane_arrives");
+    check_reported("only some of the arrivals of a phase came", on_simt::arrival_left_out,
+                   "arrival_left_out");
 }
 
 TEST_CASE("simt mbarrier: a wait for a phase that does not end says what is pending") {

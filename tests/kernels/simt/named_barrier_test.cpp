@@ -110,6 +110,28 @@ __global__ void two_lines(int*) {
 __global__ void two_barriers(int*) {
     named_barrier_wait(1 + int(threadIdx.x % 2), kThreads);  // BUG two_barriers
 }
+// The waiters went to another barrier, and what they wait for never comes to this one.
+__global__ void nobody_waits(int*) {
+    named_barrier_arrive(4, kThreads);  // BUG nobody_waits
+}
+__global__ void incomplete(int*) {
+    if (threadIdx.x < 64) named_barrier_arrive(6, 96);  // BUG incomplete
+}
+// A consumer that frees a slot twice a round stands for one that has not freed it.
+__global__ void arrives_twice(int*) {
+    if (threadIdx.x < 32) {
+        named_barrier_arrive(3, 96);
+        named_barrier_arrive(3, 96);  // BUG arrives_twice
+    } else if (threadIdx.x < 64) {
+        named_barrier_wait(3, 96);
+    }
+}
+__global__ void unequal_arrivals(int*) {
+    if (threadIdx.x < 32)
+        named_barrier_arrive(3, 96);  // BUG arrival_of_96
+    else if (threadIdx.x < 128)
+        named_barrier_arrive(3, 128);  // BUG arrival_of_128
+}
 
 #if defined(FETTLE_CHECK)
 __global__ void not_at_the_barrier(int* out) {
@@ -231,6 +253,13 @@ TEST_CASE("simt named barrier: misuse is an error that names the line") {
     check_reported(on_simt::half_a_warp, "waits", "half_a_warp");
     check_reported(on_simt::two_lines, "divergent warp", "first_line", "second_line");
     check_reported(on_simt::two_barriers, "divergent warp", "two_barriers");
+}
+
+TEST_CASE("simt named barrier: arrivals that nobody waits for, or that are left, are errors") {
+    check_reported(on_simt::nobody_waits, "nobody waits", "nobody_waits");
+    check_reported(on_simt::incomplete, "of the 96 threads that barrier 6 is for", "incomplete");
+    check_reported(on_simt::arrives_twice, "for the second time", "arrives_twice");
+    check_reported(on_simt::unequal_arrivals, "unequal barrier", "arrival_of_96", "arrival_of_128");
 }
 
 TEST_CASE("simt named barrier: a wait without end names the barrier and who is there") {

@@ -133,6 +133,14 @@ __global__ void load_uninitialised(float* out) {
     load_matrix(value, rows + threadIdx.x / 32 * 32 + 4 * (threadIdx.x % 8));  // BUG uninitialised
     if (blockIdx.x == 0) out[threadIdx.x] = float(value[0]);
 }
+__global__ void never_written(float* out) {
+    float sums[4];
+    const uint32_t a[4] = {};
+    if (threadIdx.x != 40)
+        for (float& sum : sums) sum = 0.0f;
+    multiply_matrices(sums, a, 0, 0);  // BUG never_written
+    if (blockIdx.x == 0) out[threadIdx.x] = sums[0];
+}
 __global__ void load_without_barrier(float* out) {
     FETTLE_DYNAMIC_SHARED(uint32_t, rows);
     rows[threadIdx.x] = 0;
@@ -285,6 +293,7 @@ TEST_CASE("simt check: what a warp's matrices read and write is judged, lane by 
     const Buffer<float> out(Device::simt, 64);
     check_silent(on_simt::transpose, out.data());
     check_reported({"uninitialised", "uninitialised"}, on_simt::load_uninitialised, out.data());
+    check_reported({"uninitialised", "never_written"}, on_simt::never_written, out.data());
     check_reported({"shared race", "early_load", "write_before_load"},
                    on_simt::load_without_barrier, out.data());
     check_reported({"shared race", "early_write", "load_first"}, on_simt::write_after_load,

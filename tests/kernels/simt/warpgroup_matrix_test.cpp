@@ -119,29 +119,6 @@ __device__ bf16* filled(const bf16* a, const bf16* b) {
     __syncthreads();
     return left;
 }
-__global__ void no_arrive(float* out, const bf16* a, const bf16* b, bool) {
-    const bf16* left = filled(a, b);
-    float sums[8][4] = {};
-    const uint64_t x = matrix_descriptor(left), y = matrix_descriptor(left + kBox);
-    warpgroup_multiply(sums, x, y, false);  // BUG no_arrive
-    warpgroup_commit();
-    warpgroup_wait<0>();
-    show(out, sums);
-}
-__global__ void no_arrive_again(float* out, const bf16* a, const bf16* b, bool) {
-    const bf16* left = filled(a, b);
-    float sums[8][4] = {};
-    warpgroup_arrive();
-    product(sums, left);
-    warpgroup_commit();
-    warpgroup_wait<0>();
-    for (auto& fragment : sums) fragment[0] += 1.0f;
-    const uint64_t x = matrix_descriptor(left), y = matrix_descriptor(left + kBox);
-    warpgroup_multiply(sums, x, y, true);  // BUG no_arrive_again
-    warpgroup_commit();
-    warpgroup_wait<0>();
-    show(out, sums);
-}
 __global__ void no_wait(float*, const bf16* a, const bf16* b, bool) {
     const bf16* left = filled(a, b);
     float sums[8][4] = {};
@@ -185,6 +162,20 @@ __global__ void bad_descriptor(float*, const bf16* a, const bf16* b, bool) {
     const uint64_t x = (matrix_descriptor(left) << 2 >> 2) | uint64_t{kMode} << 62;
     const uint64_t y = matrix_descriptor(left + kBox + kOffset);
     warpgroup_multiply(sums, x, y, false);  // BUG bad_descriptor
+}
+// Columns from 4 on: a descriptor has no bits for that.
+__global__ void between_chunks(float*, const bf16* a, const bf16* b, bool) {
+    const bf16* left = filled(a, b);
+    (void)matrix_descriptor(left + 4);  // BUG between_chunks
+}
+// Columns of the right operand from 32 on, in rows of k.
+__global__ void within_a_box(float*, const bf16* a, const bf16* b, bool) {
+    const bf16* left = filled(a, b);
+    float sums[8][4] = {};
+    const uint32_t fragments[4] = {};
+    warpgroup_arrive();
+    const uint64_t y = matrix_descriptor(left + 32, kBox * 2);
+    warpgroup_multiply_transposed(sums, fragments, y, false);  // BUG within_a_box
 }
 // A tile that was stored in order: the product is of something else.
 __global__ void not_swizzled(float* out, const bf16* a, const bf16* b, bool) {
@@ -451,8 +442,6 @@ TEST_CASE("simt warpgroup: what a group gave may be used while the next is under
 }
 
 TEST_CASE("simt warpgroup: misuse is an error that names the line") {
-    check_reported("no arrive", "no_arrive", on_simt::no_arrive);
-    check_reported("no arrive", "no_arrive_again", on_simt::no_arrive_again);
     check_reported("without a wait for the product", "no_wait", on_simt::no_wait);
     check_reported("without a wait for the product", "not_committed", on_simt::not_committed);
     check_reported("unequal warpgroup", "half_a_warpgroup", on_simt::half_a_warpgroup);
@@ -461,6 +450,9 @@ TEST_CASE("simt warpgroup: misuse is an error that names the line") {
     check_reported("shared memory", line, on_simt::bad_descriptor<1, 2 * on_simt::kBox + 1024>);
     check_reported("left operand has swizzle mode 0", line, on_simt::bad_descriptor<0, 0>);
     check_reported("right operand begins", line, on_simt::bad_descriptor<1, 64>);
+    check_reported("right operand begins", line, on_simt::bad_descriptor<1, 56>);
+    check_reported("8 bytes behind a multiple of 16", "between_chunks", on_simt::between_chunks);
+    check_reported("right operand begins", "within_a_box", on_simt::within_a_box);
 }
 
 TEST_CASE("simt warpgroup: a tile that is not swizzled gives another product") {

@@ -22,10 +22,13 @@ while [ $# -gt 0 ]; do
 done
 mapfile -t objects < <(find "$build/kernels" -name '*.cuda.o' ! -name '*_runtime.cuda.o' 2>/dev/null | sort)
 [ ${#objects[@]} -gt 0 ] || fail "$build: no *.cuda.o; run make where nvcc is installed"
+for object in "${objects[@]}"; do
+    [ -f "$object.log" ] || fail "$object.log: not found, expected nvcc's warnings; make $object anew"
+done
 
 tools=build/tools
 PATH=$PATH:$PWD/$tools
-if ! command -v cuobjdump nvdisasm >/dev/null; then
+if ! command -v cuobjdump >/dev/null || ! command -v nvdisasm >/dev/null; then
     mkdir -p $tools
     wheels=$(mktemp -d)
     trap 'rm -rf "$wheels"' EXIT

@@ -1,5 +1,9 @@
-// Causal attention, forward, with the bulk loads and warpgroup products of sm_90; attention_sm80.cu
-// has the formula, attention.cu the same contract for any shape.
+// Causal attention, forward, with the bulk loads and warpgroup products of sm_90: FlashAttention-3
+// without its overlap of softmax and products within a warpgroup (Shah et al., 2024).
+//
+//   out_i = sum_j exp(scale q_i . k_j - lse_i) v_j, over the j that query i sees;
+//   lse_i = log sum_j exp(scale q_i . k_j). attention.cu has the same contract for any shape.
+//
 //
 // Shapes    q, out, out_rest [N,H,D]; k, v [M,Hkv,D], bf16; lse [N,H] float; row strides.
 // Threads   Three warpgroups. Two own 64 queries each of a tile of 128, with their scores and sums
@@ -39,7 +43,9 @@ constexpr int kWarpgroupQueries = 64;
 constexpr int kQueries = kWarpgroupQueries * kConsumers;
 constexpr int kKeys = 128;
 constexpr int kColumns = 64;  // of a box
-constexpr int kSlots = 4;     // of the ring
+constexpr int kBoxChunks = kColumns / kChunk;
+constexpr int kSwizzleRows = 8;  // after which its pattern repeats
+constexpr int kSlots = 4;        // of the ring
 constexpr uintptr_t kSwizzleBytes = 1024;
 
 // Registers a thread: 128 x 40 + 256 x 232 are what 384 threads are launched with.
@@ -114,7 +120,6 @@ __device__ __forceinline__ void load_last_values(const Shared<kDim>& shared, con
     if (lane == 0)
         load_rows<kDim, kKeys>(values, map, row.kv_head, row.first_key + first, shared.padded);
     mbarrier_wait(shared.padded, parity);
-    constexpr int kBoxChunks = kColumns / kChunk;
     const int count = row.keys - first;
 #pragma unroll
     for (int column = 0; column < kDim; column += kColumns)
@@ -237,9 +242,9 @@ __device__ void consume(const AttentionForward<bf16>& args, const Shared<kDim>& 
     const int warp = threadIdx.x % kWarpgroup / kWarpSize;
     const int first_row = kWarpgroupQueries * warpgroup + kFragmentRows * warp;
     const auto chunk_at = [&](int r, int chunk) {
-        const int at = first_row + r, box = chunk / kChunk * kColumns;
+        const int at = first_row + r, box = chunk / kBoxChunks * kColumns;
         return shared.queries + kQueries * box + at * kColumns +
-               (chunk % kChunk ^ at % kChunk) * kChunk;
+               (chunk % kBoxChunks ^ at % kSwizzleRows) * kChunk;
     };
     const float factor = float(args.scale) * kLog2E;
     uint32_t tile = 0, query_tiles = 0;

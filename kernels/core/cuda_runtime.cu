@@ -90,6 +90,22 @@ void synchronize(void* stream) {
     cuda_check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "stream");
 }
 
+double seconds_of(void* handle, const std::function<void()>& work) {
+    const auto stream = static_cast<cudaStream_t>(handle);
+    struct Event {
+        cudaEvent_t event = nullptr;
+        Event() { cuda_check(cudaEventCreate(&event), "event"); }
+        ~Event() { (void)cudaEventDestroy(event); }
+    } begin, end;
+    cuda_check(cudaEventRecord(begin.event, stream), "event");
+    work();
+    cuda_check(cudaEventRecord(end.event, stream), "event");
+    cuda_check(cudaEventSynchronize(end.event), "event");
+    float milliseconds = 0.0f;
+    cuda_check(cudaEventElapsedTime(&milliseconds, begin.event, end.event), "event");
+    return milliseconds * 1e-3;
+}
+
 // A capture that has failed is ended all the same, or the stream would stay unusable.
 void* capture(void* handle, const std::function<void()>& work) {
     const auto stream = static_cast<cudaStream_t>(handle);

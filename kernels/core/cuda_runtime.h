@@ -21,6 +21,7 @@ void set_to_zero(void* pointer, int64_t bytes, void* stream);  // in the order o
 void* make_stream();
 void destroy_stream(void* stream) noexcept;
 void synchronize(void* stream);
+double seconds_of(void* stream, const std::function<void()>& work);
 // What `work` puts on the stream, as a cudaGraphExec_t.
 void* capture(void* stream, const std::function<void()>& work);
 void replay(void* graph, void* stream);

@@ -24,7 +24,7 @@ Graph::Graph(StreamView stream, const std::function<void()>& work) : stream_(str
 }
 
 Graph::Graph(Graph&& other) noexcept
-    : stream_(other.stream_),
+    : stream_(std::exchange(other.stream_, {})),
       captured_(std::exchange(other.captured_, nullptr)),
       launches_(std::move(other.launches_)) {}
 
@@ -42,6 +42,7 @@ Graph::~Graph() {
 }
 
 void Graph::replay() const {
+    ENSURE(stream_.device != Device::cpu, "graph: it was moved from, expected one to replay");
 #if defined(FETTLE_WITH_CUDA)
     if (stream_.device == Device::cuda) cuda_runtime::replay(captured_, stream_.handle);
 #endif

@@ -5,7 +5,8 @@
 //   backward.replay();
 //
 // What a launch was given by value (sizes, pointers, an AdamW step) stays as it was when captured;
-// what it reads through pointers it reads anew.
+// what it reads through pointers it reads anew. All of `work` must have run once before: libraries
+// allocate and load kernels at first use. Memory that a graph uses must outlive it.
 #pragma once
 
 #include <functional>

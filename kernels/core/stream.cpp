@@ -1,5 +1,7 @@
 #include "kernels/core/stream.h"
 
+#include <chrono>
+
 #include "kernels/core/check.h"
 #include "kernels/core/cuda_runtime.h"
 #include "kernels/simt/capture.h"
@@ -62,4 +64,14 @@ void Stream::synchronize() const {
     if (view_.device == Device::cuda) cuda_runtime::synchronize(view_.handle);
 #endif
     if (view_.device == Device::simt) simt::refuse_in_capture("waiting for a stream");
+}
+
+double Stream::seconds_of(const std::function<void()>& work) const {
+#if defined(FETTLE_WITH_CUDA)
+    if (view_.device == Device::cuda) return cuda_runtime::seconds_of(view_.handle, work);
+#endif
+    using Clock = std::chrono::steady_clock;
+    const auto begin = Clock::now();
+    work();
+    return std::chrono::duration<double>(Clock::now() - begin).count();
 }

@@ -1,6 +1,7 @@
 // Where an operation runs: a device and, on a GPU, the stream that orders it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -43,6 +44,8 @@ public:
 
     StreamView view() const { return view_; }
     void synchronize() const;  // returns once all work so far is done; throws its errors
+    // Seconds that the device is busy with what `work` puts on the stream.
+    double seconds_of(const std::function<void()>& work) const;
 
 private:
     StreamView view_;

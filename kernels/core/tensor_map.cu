@@ -15,13 +15,15 @@ constexpr int64_t kElementBytes = sizeof(bf16);
 
 // CUDA driver API, cuTensorMapEncodeTiled.
 void check_boxes(const MatrixBoxes& boxes) {
-    constexpr int64_t kMostRows = int64_t{1} << 32, kMostBytes = int64_t{1} << 40;
+    constexpr int64_t kMostBytes = int64_t{1} << 40;
     ENSURE(reinterpret_cast<uintptr_t>(boxes.matrix) % 16 == 0 && boxes.matrix != nullptr,
            "tensor map: the matrix is at {}, expected a multiple of 16 bytes",
            static_cast<const void*>(boxes.matrix));
-    ENSURE(boxes.rows >= 1 && boxes.rows <= kMostRows && boxes.columns >= 1 &&
-               boxes.columns <= kMostRows,
-           "tensor map: a matrix of {} x {}, expected 1 to 2^32 each", boxes.rows, boxes.columns);
+    // The driver takes twice as many; where a box begins is an int.
+    ENSURE(boxes.rows >= 1 && boxes.rows <= INT32_MAX && boxes.columns >= 1 &&
+               boxes.columns <= INT32_MAX,
+           "tensor map: a matrix of {} x {}, expected 1 to 2^31 - 1 each", boxes.rows,
+           boxes.columns);
     ENSURE(boxes.stride % 8 == 0 && boxes.stride >= boxes.columns &&
                boxes.stride < kMostBytes / kElementBytes,
            "tensor map: rows lie {} elements apart, expected a multiple of 8, at least the {} "

@@ -108,4 +108,5 @@ TEST_CASE("Graph: a moved one replays where it went") {
     const Graph moved(std::move(other));
     moved.replay();
     CHECK(sum.value() == 6.0);
+    CHECK_THROWS_AS(other.replay(), Error);
 }

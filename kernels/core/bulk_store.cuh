@@ -22,11 +22,11 @@ namespace FETTLE_DEVICE {
 
 // A run of bytes from shared to device memory; all of it in multiples of 16.
 __device__ __forceinline__ void store_bytes(void* to, const void* from,
-                                            uint32_t bytes FETTLE_MBARRIER_CALLER) {
+                                            uint32_t bytes FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(
                         __cvta_generic_to_global(to)),
-                    "r"(mbarrier_address(from)), "r"(bytes)
+                    "r"(shared_address(from)), "r"(bytes)
                     : "memory");
 #else
     simt::store_bytes(to, from, bytes, {file, line});
@@ -35,11 +35,11 @@ __device__ __forceinline__ void store_bytes(void* to, const void* from,
 
 // To the map's box whose first element is (row, column); what lies outside the matrix is left out.
 __device__ __forceinline__ void store_box(const TensorMap* map, int column, int row,
-                                          const void* from FETTLE_MBARRIER_CALLER) {
+                                          const void* from FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM(
         "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map),
-        "r"(mbarrier_address(from)), "r"(column), "r"(row)
+        "r"(shared_address(from)), "r"(column), "r"(row)
         : "memory");
 #else
     simt::store_box(*map, column, row, from, {file, line});

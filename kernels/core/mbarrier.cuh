@@ -10,38 +10,27 @@
 //   mbarrier_wait(full, 0);   // parity of the phase: 0, 1, 0, ...
 #pragma once
 
-#include "kernels/core/launch.h"
+#include "kernels/core/instruction.cuh"
 
 #if !defined(__CUDACC__)
 #include "kernels/simt/mbarrier.h"
 #include "kernels/simt/tensor_copy.h"
-#define FETTLE_MBARRIER_CALLER , FETTLE_CALLER
 #else
 #include <cuda.h>
-#define FETTLE_MBARRIER_CALLER
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-#define FETTLE_SM90_ASM(...) asm volatile(__VA_ARGS__)
-#else
-#define FETTLE_SM90_ASM(...) __trap()
-#endif
 #endif
 
 namespace FETTLE_DEVICE {
 
 #if defined(__CUDACC__)
 using TensorMap = CUtensorMap;
-__device__ __forceinline__ uint32_t mbarrier_address(const void* pointer) {
-    return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
-}
 #else
 using TensorMap = simt::TensorMap;
 #endif
 
 // For `count` arrivals in each phase. Others may use it after a barrier of the block.
-__device__ __forceinline__ void mbarrier_init(uint64_t* mbarrier,
-                                              uint32_t count FETTLE_MBARRIER_CALLER) {
+__device__ __forceinline__ void mbarrier_init(uint64_t* mbarrier, uint32_t count FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
-    FETTLE_SM90_ASM("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(mbarrier_address(mbarrier)),
+    FETTLE_SM90_ASM("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(mbarrier)),
                     "r"(count)
                     : "memory");
 #else
@@ -50,9 +39,9 @@ __device__ __forceinline__ void mbarrier_init(uint64_t* mbarrier,
 }
 
 // After its last wait: the memory may be used for something else.
-__device__ __forceinline__ void mbarrier_invalidate(uint64_t* mbarrier FETTLE_MBARRIER_CALLER) {
+__device__ __forceinline__ void mbarrier_invalidate(uint64_t* mbarrier FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
-    FETTLE_SM90_ASM("mbarrier.inval.shared::cta.b64 [%0];" ::"r"(mbarrier_address(mbarrier))
+    FETTLE_SM90_ASM("mbarrier.inval.shared::cta.b64 [%0];" ::"r"(shared_address(mbarrier))
                     : "memory");
 #else
     simt::mbarrier_invalidate(mbarrier, {file, line});
@@ -68,9 +57,9 @@ __device__ __forceinline__ void fence_mbarrier_init() {
 #endif
 }
 
-__device__ __forceinline__ void mbarrier_arrive(uint64_t* mbarrier FETTLE_MBARRIER_CALLER) {
+__device__ __forceinline__ void mbarrier_arrive(uint64_t* mbarrier FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
-    FETTLE_SM90_ASM("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(mbarrier_address(mbarrier))
+    FETTLE_SM90_ASM("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(mbarrier))
                     : "memory");
 #else
     simt::mbarrier_arrive(mbarrier, {file, line});
@@ -79,23 +68,23 @@ __device__ __forceinline__ void mbarrier_arrive(uint64_t* mbarrier FETTLE_MBARRI
 
 // `bytes` more will come by copies in this phase.
 __device__ __forceinline__ void mbarrier_expect_bytes(uint64_t* mbarrier,
-                                                      uint32_t bytes FETTLE_MBARRIER_CALLER) {
+                                                      uint32_t bytes FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
-    FETTLE_SM90_ASM("mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(
-                        mbarrier_address(mbarrier)),
-                    "r"(bytes)
-                    : "memory");
+    FETTLE_SM90_ASM(
+        "mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(shared_address(mbarrier)),
+        "r"(bytes)
+        : "memory");
 #else
     simt::mbarrier_expect_bytes(mbarrier, bytes, {file, line});
 #endif
 }
 
 // Likewise, and an arrival.
-__device__ __forceinline__ void mbarrier_arrive_expect_bytes(
-    uint64_t* mbarrier, uint32_t bytes FETTLE_MBARRIER_CALLER) {
+__device__ __forceinline__ void mbarrier_arrive_expect_bytes(uint64_t* mbarrier,
+                                                             uint32_t bytes FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM(
-        "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(mbarrier_address(mbarrier)),
+        "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(mbarrier)),
         "r"(bytes)
         : "memory");
 #else
@@ -105,7 +94,7 @@ __device__ __forceinline__ void mbarrier_arrive_expect_bytes(
 
 // Whether the phase of `parity` is over.
 __device__ __forceinline__ bool mbarrier_test_wait(uint64_t* mbarrier,
-                                                   uint32_t parity FETTLE_MBARRIER_CALLER) {
+                                                   uint32_t parity FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     uint32_t is_over = 0;
     FETTLE_SM90_ASM(
@@ -113,7 +102,7 @@ __device__ __forceinline__ bool mbarrier_test_wait(uint64_t* mbarrier,
         "mbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\n"
         "selp.u32 %0, 1, 0, p;\n}"
         : "=r"(is_over)
-        : "r"(mbarrier_address(mbarrier)), "r"(parity)
+        : "r"(shared_address(mbarrier)), "r"(parity)
         : "memory");
     return is_over != 0;
 #else
@@ -123,7 +112,7 @@ __device__ __forceinline__ bool mbarrier_test_wait(uint64_t* mbarrier,
 
 // Likewise, after waiting for a while if it is not.
 __device__ __forceinline__ bool mbarrier_try_wait(uint64_t* mbarrier,
-                                                  uint32_t parity FETTLE_MBARRIER_CALLER) {
+                                                  uint32_t parity FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     uint32_t is_over = 0;
     FETTLE_SM90_ASM(
@@ -131,7 +120,7 @@ __device__ __forceinline__ bool mbarrier_try_wait(uint64_t* mbarrier,
         "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
         "selp.u32 %0, 1, 0, p;\n}"
         : "=r"(is_over)
-        : "r"(mbarrier_address(mbarrier)), "r"(parity)
+        : "r"(shared_address(mbarrier)), "r"(parity)
         : "memory");
     return is_over != 0;
 #else
@@ -141,7 +130,7 @@ __device__ __forceinline__ bool mbarrier_try_wait(uint64_t* mbarrier,
 
 // Until the phase of `parity` is over.
 __device__ __forceinline__ void mbarrier_wait(uint64_t* mbarrier,
-                                              uint32_t parity FETTLE_MBARRIER_CALLER) {
+                                              uint32_t parity FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     while (!mbarrier_try_wait(mbarrier, parity)) {
     }
@@ -152,12 +141,12 @@ __device__ __forceinline__ void mbarrier_wait(uint64_t* mbarrier,
 
 // A run of bytes from device to shared memory; all of it in multiples of 16.
 __device__ __forceinline__ void load_bytes(void* to, const void* from, uint32_t bytes,
-                                           uint64_t* mbarrier FETTLE_MBARRIER_CALLER) {
+                                           uint64_t* mbarrier FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM(
         "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
-            "r"(mbarrier_address(to)),
-        "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(mbarrier_address(mbarrier))
+            "r"(shared_address(to)),
+        "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(shared_address(mbarrier))
         : "memory");
 #else
     simt::load_bytes(to, from, bytes, mbarrier, {file, line});
@@ -173,12 +162,12 @@ __device__ __forceinline__ void prefetch_tensor_map([[maybe_unused]] const Tenso
 
 // The map's box whose first element is (row, column), which may lie outside the matrix.
 __device__ __forceinline__ void load_box(void* to, const TensorMap* map, int column, int row,
-                                         uint64_t* mbarrier FETTLE_MBARRIER_CALLER) {
+                                         uint64_t* mbarrier FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM(
         "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes "
-        "[%0], [%1, {%2, %3}], [%4];" ::"r"(mbarrier_address(to)),
-        "l"(map), "r"(column), "r"(row), "r"(mbarrier_address(mbarrier))
+        "[%0], [%1, {%2, %3}], [%4];" ::"r"(shared_address(to)),
+        "l"(map), "r"(column), "r"(row), "r"(shared_address(mbarrier))
         : "memory");
 #else
     simt::load_box(to, *map, column, row, mbarrier, {file, line});

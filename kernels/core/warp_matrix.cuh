@@ -2,29 +2,18 @@
 // does and emulates it. All lanes of a warp call them together.
 #pragma once
 
-#include "kernels/core/launch.h"
+#include "kernels/core/instruction.cuh"
 
 #if !defined(__CUDACC__)
 #include "kernels/core/dtype.h"
 #include "kernels/simt/warp_matrix.h"
-#define FETTLE_INSTRUCTION_CALLER , FETTLE_CALLER
-#else
-#define FETTLE_INSTRUCTION_CALLER
 #endif
 
 namespace FETTLE_DEVICE {
 
-#if defined(__CUDACC__)
-// The address of shared memory that instructions take.
-__device__ __forceinline__ uint32_t shared_address(const void* pointer) {
-    return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
-}
-#endif
-
 // Matrices of 8 rows of 16 bytes in shared memory, to a register each: lane 8 m + r names row r of
 // matrix m.
-__device__ __forceinline__ void load_matrix(uint32_t (&to)[1],
-                                            const void* row FETTLE_INSTRUCTION_CALLER) {
+__device__ __forceinline__ void load_matrix(uint32_t (&to)[1], const void* row FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
                  : "=r"(to[0])
@@ -34,8 +23,7 @@ __device__ __forceinline__ void load_matrix(uint32_t (&to)[1],
     simt::load_matrices(to, 1, false, row, {file, line});
 #endif
 }
-__device__ __forceinline__ void load_matrix(uint32_t (&to)[2],
-                                            const void* row FETTLE_INSTRUCTION_CALLER) {
+__device__ __forceinline__ void load_matrix(uint32_t (&to)[2], const void* row FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
                  : "=r"(to[0]), "=r"(to[1])
@@ -45,8 +33,7 @@ __device__ __forceinline__ void load_matrix(uint32_t (&to)[2],
     simt::load_matrices(to, 2, false, row, {file, line});
 #endif
 }
-__device__ __forceinline__ void load_matrix(uint32_t (&to)[4],
-                                            const void* row FETTLE_INSTRUCTION_CALLER) {
+__device__ __forceinline__ void load_matrix(uint32_t (&to)[4], const void* row FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
@@ -59,7 +46,7 @@ __device__ __forceinline__ void load_matrix(uint32_t (&to)[4],
 
 // The same of the transposed matrices.
 __device__ __forceinline__ void load_matrix_transposed(uint32_t (&to)[1],
-                                                       const void* row FETTLE_INSTRUCTION_CALLER) {
+                                                       const void* row FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
                  : "=r"(to[0])
@@ -70,7 +57,7 @@ __device__ __forceinline__ void load_matrix_transposed(uint32_t (&to)[1],
 #endif
 }
 __device__ __forceinline__ void load_matrix_transposed(uint32_t (&to)[2],
-                                                       const void* row FETTLE_INSTRUCTION_CALLER) {
+                                                       const void* row FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
                  : "=r"(to[0]), "=r"(to[1])
@@ -81,7 +68,7 @@ __device__ __forceinline__ void load_matrix_transposed(uint32_t (&to)[2],
 #endif
 }
 __device__ __forceinline__ void load_matrix_transposed(uint32_t (&to)[4],
-                                                       const void* row FETTLE_INSTRUCTION_CALLER) {
+                                                       const void* row FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
@@ -96,7 +83,7 @@ __device__ __forceinline__ void load_matrix_transposed(uint32_t (&to)[4],
 
 // The way back, of sm_90.
 __device__ __forceinline__ void store_matrix(void* row,
-                                             const uint32_t (&from)[1] FETTLE_INSTRUCTION_CALLER) {
+                                             const uint32_t (&from)[1] FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("stmatrix.sync.aligned.m8n8.x1.shared.b16 [%0], {%1};" ::"r"(shared_address(row)),
                  "r"(from[0])
@@ -106,7 +93,7 @@ __device__ __forceinline__ void store_matrix(void* row,
 #endif
 }
 __device__ __forceinline__ void store_matrix(void* row,
-                                             const uint32_t (&from)[2] FETTLE_INSTRUCTION_CALLER) {
+                                             const uint32_t (&from)[2] FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile(
         "stmatrix.sync.aligned.m8n8.x2.shared.b16 [%0], {%1, %2};" ::"r"(shared_address(row)),
@@ -117,7 +104,7 @@ __device__ __forceinline__ void store_matrix(void* row,
 #endif
 }
 __device__ __forceinline__ void store_matrix(void* row,
-                                             const uint32_t (&from)[4] FETTLE_INSTRUCTION_CALLER) {
+                                             const uint32_t (&from)[4] FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(
                      shared_address(row)),
@@ -128,7 +115,7 @@ __device__ __forceinline__ void store_matrix(void* row,
 #endif
 }
 __device__ __forceinline__ void store_matrix_transposed(
-    void* row, const uint32_t (&from)[1] FETTLE_INSTRUCTION_CALLER) {
+    void* row, const uint32_t (&from)[1] FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile(
         "stmatrix.sync.aligned.m8n8.x1.trans.shared.b16 [%0], {%1};" ::"r"(shared_address(row)),
@@ -139,7 +126,7 @@ __device__ __forceinline__ void store_matrix_transposed(
 #endif
 }
 __device__ __forceinline__ void store_matrix_transposed(
-    void* row, const uint32_t (&from)[2] FETTLE_INSTRUCTION_CALLER) {
+    void* row, const uint32_t (&from)[2] FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile(
         "stmatrix.sync.aligned.m8n8.x2.trans.shared.b16 [%0], {%1, %2};" ::"r"(shared_address(row)),
@@ -150,7 +137,7 @@ __device__ __forceinline__ void store_matrix_transposed(
 #endif
 }
 __device__ __forceinline__ void store_matrix_transposed(
-    void* row, const uint32_t (&from)[4] FETTLE_INSTRUCTION_CALLER) {
+    void* row, const uint32_t (&from)[4] FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(
                      shared_address(row)),
@@ -165,8 +152,7 @@ __device__ __forceinline__ void store_matrix_transposed(
 
 // sums[16 x 8] += a[16 x 16] b[16 x 8] of bf16, in fragments.
 __device__ __forceinline__ void multiply_matrices(float (&sums)[4], const uint32_t (&a)[4],
-                                                  uint32_t b0,
-                                                  uint32_t b1 FETTLE_INSTRUCTION_CALLER) {
+                                                  uint32_t b0, uint32_t b1 FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile(
         "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "

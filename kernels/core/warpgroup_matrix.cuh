@@ -8,18 +8,13 @@
 //   warpgroup_wait<0>(sums);                   // until then sums is nobody's
 #pragma once
 
-#include "kernels/core/launch.h"
+#include "kernels/core/instruction.cuh"
 #include "kernels/core/mbarrier.cuh"
 
 #if !defined(__CUDACC__)
 #include "kernels/simt/named_barrier.h"
 #include "kernels/simt/register_pool.h"
 #include "kernels/simt/warpgroup_matrix.h"
-#define FETTLE_WARPGROUP_PLACE FETTLE_CALLER
-#define FETTLE_WARPGROUP_CALLER , FETTLE_CALLER
-#else
-#define FETTLE_WARPGROUP_PLACE
-#define FETTLE_WARPGROUP_CALLER
 #endif
 
 namespace FETTLE_DEVICE {
@@ -30,10 +25,10 @@ namespace FETTLE_DEVICE {
 // rows are k: a step of 16 begins 2,048 bytes later, and boxes of further columns lie
 // `leading_bytes` apart. PTX ISA, "wgmma: Matrix descriptor" and "Strides".
 __device__ __forceinline__ uint64_t
-matrix_descriptor(const void* start, uint64_t leading_bytes = 16 FETTLE_WARPGROUP_CALLER) {
+matrix_descriptor(const void* start, uint64_t leading_bytes = 16 FETTLE_AND_PLACE) {
     constexpr uint64_t kGroupBytes = 1024, kSwizzle128 = 1;
 #if defined(__CUDACC__)
-    const uint64_t address = mbarrier_address(start);
+    const uint64_t address = shared_address(start);
 #else
     const uint64_t address = simt::address_in_shared(start, {file, line});
 #endif
@@ -43,14 +38,14 @@ matrix_descriptor(const void* start, uint64_t leading_bytes = 16 FETTLE_WARPGROU
 
 // Registers that products use are written: before the first product, and before one that uses
 // registers that this thread touched since.
-__device__ __forceinline__ void warpgroup_arrive(FETTLE_WARPGROUP_PLACE) {
+__device__ __forceinline__ void warpgroup_arrive(FETTLE_PLACE) {
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM("wgmma.fence.sync.aligned;" ::: "memory");
 #else
     simt::warpgroup_arrive({file, line});
 #endif
 }
-__device__ __forceinline__ void warpgroup_commit(FETTLE_WARPGROUP_PLACE) {
+__device__ __forceinline__ void warpgroup_commit(FETTLE_PLACE) {
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM("wgmma.commit_group.sync.aligned;" ::: "memory");
 #else
@@ -59,7 +54,7 @@ __device__ __forceinline__ void warpgroup_commit(FETTLE_WARPGROUP_PLACE) {
 }
 // Until all groups but the last kLeft are complete.
 template <int kLeft>
-__device__ __forceinline__ void warpgroup_wait(FETTLE_WARPGROUP_PLACE) {
+__device__ __forceinline__ void warpgroup_wait(FETTLE_PLACE) {
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM("wgmma.wait_group.sync.aligned %0;" ::"n"(kLeft) : "memory");
 #else
@@ -69,8 +64,7 @@ __device__ __forceinline__ void warpgroup_wait(FETTLE_WARPGROUP_PLACE) {
 
 // Likewise, and keeps the compiler from reading `sums`, which the wait does not name, before it.
 template <int kLeft, int kFragments>
-__device__ __forceinline__ void warpgroup_wait(
-    float (&sums)[kFragments][4] FETTLE_WARPGROUP_CALLER) {
+__device__ __forceinline__ void warpgroup_wait(float (&sums)[kFragments][4] FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     warpgroup_wait<kLeft>();
 #pragma unroll
@@ -106,8 +100,7 @@ __device__ __forceinline__ void warpgroup_wait(
 // them.
 template <int kFragments>
 __device__ __forceinline__ void warpgroup_multiply(float (&sums)[kFragments][4], uint64_t left,
-                                                   uint64_t right,
-                                                   bool adds FETTLE_WARPGROUP_CALLER) {
+                                                   uint64_t right, bool adds FETTLE_AND_PLACE) {
     static_assert(kFragments == 8 || kFragments == 16);
 #if defined(__CUDACC__)
     if constexpr (kFragments == 8)
@@ -135,7 +128,7 @@ template <int kFragments>
 __device__ __forceinline__ void warpgroup_multiply_transposed(float (&sums)[kFragments][4],
                                                               const uint32_t (&left)[4],
                                                               uint64_t right,
-                                                              bool adds FETTLE_WARPGROUP_CALLER) {
+                                                              bool adds FETTLE_AND_PLACE) {
     static_assert(kFragments == 8 || kFragments == 16);
 #if defined(__CUDACC__)
     if constexpr (kFragments == 8)
@@ -170,7 +163,7 @@ __device__ __forceinline__ void fence_async_proxy() {
 // setmaxnreg: the warpgroup's registers a thread, a multiple of 8. Up waits until others gave so
 // many back.
 template <int kRegisters>
-__device__ __forceinline__ void set_registers_up(FETTLE_WARPGROUP_PLACE) {
+__device__ __forceinline__ void set_registers_up(FETTLE_PLACE) {
     static_assert(kRegisters % 8 == 0 && kRegisters >= 24 && kRegisters <= 256);
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
@@ -179,7 +172,7 @@ __device__ __forceinline__ void set_registers_up(FETTLE_WARPGROUP_PLACE) {
 #endif
 }
 template <int kRegisters>
-__device__ __forceinline__ void set_registers_down(FETTLE_WARPGROUP_PLACE) {
+__device__ __forceinline__ void set_registers_down(FETTLE_PLACE) {
     static_assert(kRegisters % 8 == 0 && kRegisters >= 24 && kRegisters <= 256);
 #if defined(__CUDACC__)
     FETTLE_SM90_ASM("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
@@ -190,7 +183,7 @@ __device__ __forceinline__ void set_registers_down(FETTLE_WARPGROUP_PLACE) {
 
 // bar.sync: until `threads` threads, whole warps, are at barrier `id`, 1 to 15; __syncthreads is 0.
 // A kernel reserves the barriers that it names by constants, or, with an id of run time, all 16.
-__device__ __forceinline__ void named_barrier_wait(int id, int threads FETTLE_WARPGROUP_CALLER) {
+__device__ __forceinline__ void named_barrier_wait(int id, int threads FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 #else
@@ -198,7 +191,7 @@ __device__ __forceinline__ void named_barrier_wait(int id, int threads FETTLE_WA
 #endif
 }
 // bar.arrive: counts, and goes on.
-__device__ __forceinline__ void named_barrier_arrive(int id, int threads FETTLE_WARPGROUP_CALLER) {
+__device__ __forceinline__ void named_barrier_arrive(int id, int threads FETTLE_AND_PLACE) {
 #if defined(__CUDACC__)
     asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
 #else

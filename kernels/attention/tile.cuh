@@ -28,7 +28,7 @@ __device__ inline const float* aligned(const float* vector) {
 // Host code knows neither rows' lengths nor how many tiles they have: every head of a row gets this
 // many blocks, which share its tiles; those without a tile leave.
 inline int blocks_per_head(const char* op, int rows, int heads) {
-    constexpr int64_t kTargetBlocks = 512;  // twice what 132 SMs hold
+    constexpr int64_t kTargetBlocks = 512;  // a few for each of 132 SMs
     constexpr int64_t kMost = 32;
     const int64_t all = int64_t{rows} * heads;
     const int64_t wanted = ceil_div<int64_t>(kTargetBlocks, all);

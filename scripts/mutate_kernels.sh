@@ -6,8 +6,9 @@
 #
 #     scripts/mutate_kernels.sh [--only FOLDER] [--jobs N] [--output FILE]
 #
-# Faults: a synchronisation left out; a comparison's bound moved by one, both ways; a comparison
-# dropped (not those of loops, which would never end). tests/support/mutant.h has the details.
+# Faults: a synchronisation left out, an mbarrier waited for in the other phase; a comparison's
+# bound moved by one, both ways; a comparison dropped (not those of loops, which would never end).
+# tests/support/mutant.h has the details.
 # --only takes a regular expression of what follows kernels/, such as 'sample' or 'core/pack'.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -5,6 +5,9 @@
 BEGIN {
     name["<"] = "less"; name["<="] = "less_equal"; name[">"] = "greater"
     name[">="] = "greater_equal"
+    synchronises = "(__syncthreads|__syncwarp|wait_for_(all_)?copies|commit_copies|fence_[a-z_]*|" \
+                   "mbarrier_[a-z_]+|warpgroup_(arrive|commit|wait)|named_barrier_[a-z]+|" \
+                   "set_registers_[a-z]+|release|commit_stores|wait_stores(_read)?)(<[^<>]*>)?\\("
     print "#include \"tests/support/mutant.h\"" > copy
     printf "#line 1 \"%s\"\n", file > copy
 }
@@ -36,10 +39,17 @@ function mutant(kind, what, at) {
         ++site
     }
     rest = text rest
-    if (match(rest, /(__syncthreads|__syncwarp|wait_for_(all_)?copies|commit_copies|fence_[a-z_]*)(<[0-9]+>)?\(/) &&
-        rest ~ /;$/) {
-        mutant(0, substr(rest, RSTART, RLENGTH) ") left out", length(line) - length(rest) + RSTART)
-        rest = substr(rest, 1, RSTART - 1) "if (mutant::is_synced(" site ")) " substr(rest, RSTART)
+    if (match(rest, synchronises) && rest ~ /\);$/) {
+        before = substr(rest, 1, RSTART - 1)
+        call = substr(rest, RSTART, length(rest) - RSTART)
+        at = length(line) - length(rest) + RSTART
+        mutant(0, substr(rest, RSTART, RLENGTH) ") left out", at)
+        if (call ~ /^mbarrier_wait\(/ && match(call, /, [^,]*\)$/)) {
+            mutant(1, "mbarrier_wait() for the other phase", at)
+            call = substr(call, 1, RSTART + 1) "(" substr(call, RSTART + 2, RLENGTH - 3) \
+                   ") ^ mutant::flips(" site "))"
+        }
+        rest = before "mutant::is_synced(" site ") ? " call " : void();"
         ++site
     }
     print rest comment > copy

@@ -8,6 +8,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/core/graph.h"
+#include "kernels/simt/grid.h"
 #include "tests/support/devices.h"
 #include "tests/support/doctest.h"
 #include "tests/support/golden.h"
@@ -228,6 +229,30 @@ TEST_CASE("transformer: so it does with attention on tensor cores") {
         set_attention_form(form);
         CHECK(logits() != plain);  // it is another form that runs
         check_bf16_errors("llama_head64");
+    }
+}
+
+TEST_CASE("transformer: in bf16 no order of blocks and threads changes a bit, in any form") {
+    struct Restore {
+        uint32_t seed = simt::schedule_seed();
+        ~Restore() {
+            set_attention_form(AttentionForm::plain);
+            simt::set_schedule_seed(seed);
+        }
+    } restore;
+    GoldenModel<bf16> golden("llama_head64");
+    for (const AttentionForm form :
+         {AttentionForm::plain, AttentionForm::sm80, AttentionForm::sm90}) {
+        if (!device_has(form, tested_device())) continue;
+        set_attention_form(form);
+        StepResult first;
+        for (const uint32_t seed : {0, 1, 2, 3}) {
+            simt::set_schedule_seed(seed);  // of the simt device; elsewhere a repetition
+            const StepResult step = run_step(golden.folder.config, golden.store, {golden.batch()});
+            if (seed == 0) first = step;
+            CHECK(same_bits(all_gradients(step), all_gradients(first)));
+            CHECK(same_bits(step.logits, first.logits));
+        }
     }
 }
 

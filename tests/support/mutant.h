@@ -1,12 +1,13 @@
 // The faults that scripts/mutate_kernels.sh plants in copies of the kernels, one of them awake in a
 // run: $FETTLE_MUTANT is its number. Where the source says `a < b`, the copy says
 // `a <mutant::less{site}> b`, which has the precedence of the original; `__syncthreads()` becomes
-// `if (mutant::is_synced(site)) __syncthreads()`.
+// `mutant::is_synced(site) ? __syncthreads() : void()`.
 //
 //   number 4 * site        the bound moves by one: < becomes <=, <= becomes <, ...
 //   number 4 * site + 1    it moves the other way
 //   number 4 * site + 2    the condition holds (<, <=), or never does (>, >=)
 //   number 4 * site        of a synchronisation: it is left out
+//   number 4 * site + 1    of a wait at an mbarrier: it is for the other phase
 #pragma once
 
 #include <cstdlib>
@@ -22,6 +23,7 @@ inline const int active = [] {
 constexpr int kNotABound = 77;  // exit status: floats have no neighbours that a bound moves to
 
 inline bool is_synced(int site) { return active != 4 * site; }
+inline unsigned flips(int site) { return active == 4 * site + 1; }
 
 // One comparison of the source; kLess: < or <=, kEqual: <= or >=.
 template <bool kLess, bool kEqual>

@@ -116,7 +116,7 @@ TEST_CASE("optimizer: twenty steps end at PyTorch's weights") {
 
 TEST_CASE("optimizer: twenty steps end at the same bits in any order of blocks and threads") {
     const uint32_t seed_before = simt::schedule_seed();
-    const uint32_t schedules = tested_device() == Device::simt ? 10 : 2;
+    const uint32_t schedules = tested_device() == Device::simt ? 11 : 2;  // 0 is in order
     for (const std::string name : {"gpt2", "qwen3"}) {
         CAPTURE(name);
         std::vector<float> first;

@@ -73,7 +73,7 @@ constexpr auto run = [](const auto& args) { adamw(args, test_stream()); };
 }  // namespace
 
 TEST_CASE_TEMPLATE("adamw: agrees with the reference", T, float, bf16) {
-    for (const int64_t count : {1, 3, 31, 33, 1000, 70001}) {
+    for (const int64_t count : {1, 3, 31, 33, 257, 1000, 70001}) {
         for (const int64_t step : {1, 2, 1000}) {
             for (const bool with_scale : {false, true}) {
                 CAPTURE(count);

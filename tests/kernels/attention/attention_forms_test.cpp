@@ -88,10 +88,17 @@ void check_forward(const TensorForm& form, const AttentionShape& shape) {
     check_forward(form, shape, AttentionCase<bf16>(shape));
 }
 
-// Both forms, one after the other.
-bool runs_plain(const TensorForm& form, const AttentionCase<bf16>& c) {
-    const auto plain = c.forward(tested_device(), kRunForward);
-    const auto other = c.forward(tested_device(), form.run);
+// Both forms, one after the other, on arguments that `change` changed.
+template <typename Change>
+bool runs_plain(const TensorForm& form, const AttentionCase<bf16>& c, const Change& change) {
+    const auto changed = [&](const auto& run) {
+        return [&](auto args) {
+            change(args);
+            run(args);
+        };
+    };
+    const auto plain = c.forward(tested_device(), changed(kRunForward));
+    const auto other = c.forward(tested_device(), changed(form.run));
     return same_bits(plain.out, other.out) && same_bits(plain.lse, other.lse);
 }
 
@@ -111,6 +118,8 @@ TEST_CASE("attention_forward on tensor cores: a long row agrees with the referen
     for (const TensorForm& form : forms_here()) {
         check_forward(form, {.lengths = {257}, .heads = 2, .kv_heads = 1, .dim = 64});
         check_forward(form, {.lengths = {257}, .heads = 1, .kv_heads = 1, .dim = 128});
+        if (!every_access_is_judged())
+            check_forward(form, {.lengths = {1024}, .heads = 3, .kv_heads = 1, .dim = 64});
     }
 }
 
@@ -140,12 +149,7 @@ TEST_CASE("attention_forward on tensor cores: rows may lie apart, and what is be
             .lengths = {5, 70}, .heads = 4, .kv_heads = 2, .dim = 64, .padding = 8};
         const AttentionCase<bf16> c(shape);
         const auto actual = c.forward(tested_device(), form.run);
-        const auto expected = c.forward(Device::cpu, kOracleForward);
-        // Roundings of P, of out and of the reference's out, each by at most 2^-8 max |v|; float sums.
-        double largest = 0.0;
-        for (const bf16 v : c.v) largest = std::max(largest, std::fabs(double(v)));
-        for (size_t i = 0; i < expected.out.size(); ++i)
-            CHECK(std::fabs(double(actual.out[i]) - double(expected.out[i])) <= 0x1p-6 * largest);
+        check_forward(form, shape, c);
         for (int token = 0; token < 75; ++token)
             for (int d = 4 * 64; d < 4 * 64 + 8; ++d)
                 CHECK(float(actual.out[token * (4 * 64 + 8) + d]) == 0.5f);
@@ -298,14 +302,22 @@ TEST_CASE(
 
 TEST_CASE("attention_forward on tensor cores: what does not fit runs the plain form") {
     for (const TensorForm& form : forms_here()) {
-        const std::vector<int32_t> lengths = {5, 70};
-        CHECK(runs_plain(
-            form, AttentionCase<bf16>({.lengths = lengths, .heads = 2, .kv_heads = 1, .dim = 32})));
-        CHECK(runs_plain(
-            form, AttentionCase<bf16>(
-                      {.lengths = lengths, .heads = 2, .kv_heads = 1, .dim = 64, .padding = 4})));
-        CHECK(!runs_plain(
-            form, AttentionCase<bf16>(
-                      {.lengths = lengths, .heads = 2, .kv_heads = 1, .dim = 64, .padding = 8})));
+        const auto as_is = [](auto&) {};
+        AttentionShape shape{
+            .lengths = {5, 70}, .heads = 2, .kv_heads = 1, .dim = 64, .padding = 8};
+        const AttentionCase<bf16> fits(shape);
+        CHECK(!runs_plain(form, fits, as_is));
+        CHECK(runs_plain(form, fits, [](auto& args) { args.scale = -0.5; }));
+        CHECK(runs_plain(form, fits, [](auto& args) { args.scale = 0.0; }));
+        CHECK(runs_plain(form, fits, [](auto& args) { args.q += 4; }));  // 8 bytes
+        CHECK(runs_plain(form, fits, [](auto& args) { args.k += 4; }));
+        CHECK(runs_plain(form, fits, [](auto& args) { args.v += 4; }));
+        const bool needs_maps = form.run.form == AttentionForm::sm90;
+        CHECK(runs_plain(form, fits, [](auto& args) { args.query_tokens = 0; }) == needs_maps);
+        CHECK(runs_plain(form, fits, [](auto& args) { args.key_tokens = 0; }) == needs_maps);
+        shape.padding = 4;
+        CHECK(runs_plain(form, AttentionCase<bf16>(shape), as_is));
+        shape.padding = 0, shape.dim = 32;
+        CHECK(runs_plain(form, AttentionCase<bf16>(shape), as_is));
     }
 }

@@ -46,6 +46,8 @@ TEST_CASE("tile_multiply: agrees with plain loops, with either left operand, add
                           {5, 64, 31},
                           {7, 65, 33},
                           {9, 129, 1},
+                          {2, 257, 3},
+                          {3, 5, 257},
                           {64, 256, 64}}) {
         CAPTURE(s.rows);
         CAPTURE(s.columns);

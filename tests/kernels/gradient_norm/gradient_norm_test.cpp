@@ -42,8 +42,8 @@ constexpr auto oracle = [](const auto& args) { gradient_norm_reference(args); };
 }  // namespace
 
 TEST_CASE_TEMPLATE("gradient_norm: agrees with the reference", T, float, double) {
-    for (const int64_t count : {int64_t{1}, int64_t{31}, int64_t{33}, kGradientNormBlock,
-                                kGradientNormBlock + 1, int64_t{1'000'003}}) {
+    for (const int64_t count : {int64_t{1}, int64_t{31}, int64_t{33}, int64_t{257},
+                                kGradientNormBlock, kGradientNormBlock + 1, int64_t{1'000'003}}) {
         CAPTURE(count);
         const auto gradient = normal<T>(count, 0.0, 1.0, /*seed=*/1);
         const auto actual = std::is_same_v<T, double>

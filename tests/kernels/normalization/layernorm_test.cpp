@@ -12,8 +12,8 @@ struct Shape {
     int64_t rows;
     int channels;
 };
-constexpr Shape kShapes[] = {{1, 1},   {3, 31},   {8, 32},   {9, 33},   {70, 5},
-                             {4, 768}, {5, 1030}, {3, 8200}, {2100, 64}};
+constexpr Shape kShapes[] = {{1, 1},   {3, 31},  {8, 32},   {9, 33},   {70, 5},
+                             {5, 257}, {4, 768}, {5, 1030}, {3, 8200}, {2100, 64}};
 
 // A float result differs from the double oracle by its sums of up to 768 terms; a bf16 one by the
 // final rounding, half a unit, which a float error just before it can make a whole one.

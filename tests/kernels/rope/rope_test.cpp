@@ -14,9 +14,9 @@ struct Shape {
     int head_dim;
     int64_t stride;  // 0: heads * head_dim
 };
-constexpr Shape kShapes[] = {{1, 1, 2, 0},       {3, 2, 62, 0},     {5, 3, 64, 200},
-                             {7, 1, 66, 67},     {33, 9, 64, 0},    {257, 1, 6, 0},
-                             {300, 2, 128, 512}, {2, 40, 128, 7168}};
+constexpr Shape kShapes[] = {{1, 1, 2, 0},    {3, 2, 62, 0},      {5, 3, 64, 200},
+                             {7, 1, 66, 67},  {33, 9, 64, 0},     {257, 1, 6, 0},
+                             {31, 1, 514, 0}, {300, 2, 128, 512}, {2, 40, 128, 7168}};
 constexpr int kPositions = 50;
 
 // Two products and a sum of numbers of order 1; in bf16 a float error just before the final

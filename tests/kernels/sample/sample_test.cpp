@@ -73,7 +73,7 @@ TEST_CASE("sample: agrees with the reference, token for token") {
     // Both sum probabilities in double, in orders that differ by 1e-16: no draw of these falls
     // there.
     const bool few = every_access_is_judged();
-    for (const int vocabulary : {1, 2, 31, 64, 65, 1000, 5003}) {
+    for (const int vocabulary : {1, 2, 31, 33, 64, 65, 257, 1000, 5003}) {
         for (const float temperature : {0.0f, 0.5f, 1.0f, 30.0f}) {
             for (const int top_k : {0, 1, 50, 700, 100000}) {
                 for (const float top_p : {1.0f, 0.9f, 0.1f}) {

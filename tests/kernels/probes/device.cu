@@ -35,7 +35,7 @@ ProbedDevice probed_device(StreamView stream) {
                         .architecture = static_cast<int>(architecture.to_host()[0]),
                         .kernels = {}};
     for (const auto& group : {warp_probes(), matrix_probes(), copies_probes(), boxes_probes(),
-                              mbarrier_probes(), math_probes()})
+                              mbarrier_probes(), warpgroup_probes(), math_probes()})
         device.kernels.insert(device.kernels.end(), group.begin(), group.end());
     return device;
 }

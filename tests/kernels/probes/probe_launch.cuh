@@ -11,6 +11,7 @@ ProbeKernels matrix_probes();
 ProbeKernels copies_probes();
 ProbeKernels boxes_probes();
 ProbeKernels mbarrier_probes();
+ProbeKernels warpgroup_probes();
 ProbeKernels math_probes();
 
 template <auto kernel, unsigned threads = 32, size_t shared_bytes = 0>

@@ -24,15 +24,17 @@ done
 mkdir -p "$output" || fail "$output: cannot be made"
 failed=0 start=$SECONDS
 
-# stage NAME COMMAND...: what it prints to NAME.txt, how it ended to the terminal.
+# stage NAME SECONDS COMMAND...: what it prints to NAME.txt, how it ended to the terminal. One that
+# hangs takes no more than its own seconds from the others.
 stage() {
-    local name=$1 status=0 begin=$SECONDS left=$((seconds - (SECONDS - start)))
-    shift
+    local name=$1 most=$2 status=0 begin=$SECONDS left=$((seconds - (SECONDS - start)))
+    shift 2
     if [ $left -le 0 ]; then
         echo "not run  $name: $seconds seconds are over" | tee "$output/$name.txt"
         failed=1
         return
     fi
+    [ $left -le $most ] || left=$most
     { echo "\$ $*"; timeout -k 5 $left bash -c '"$@"' stage "$@"; } >"$output/$name.txt" 2>&1 ||
         status=$?
     [ $status -eq 0 ] || failed=1
@@ -54,6 +56,21 @@ probes() {
     return 1
 }
 
+# Every kernel against its reference. An error of the device is the process's for good, so after a
+# failure each file of tests has a process of its own.
+kernels() {
+    local file status=0 run=("$tests/test_kernels" --device cuda -tce='quantized*,probe*,bench_cases: no order*')
+    timeout -k 5 60 "${run[@]}" -d && return
+    echo "each file alone:"
+    for file in $("${run[@]}" -ltc -r=xml | sed -n 's/.*filename="\([^"]*\)".*/\1/p' | sort -u); do
+        timeout -k 5 20 "${run[@]}" -sf="*$file" -m >"$output/kernels_alone.txt" 2>&1 && continue
+        status=1
+        echo "FAILED  $file"
+        tail -n 40 "$output/kernels_alone.txt"
+    done
+    return $status
+}
+
 # The demo's model trained for ten steps there and on the cpu: the same losses to 1e-4.
 same_losses() {
     local device
@@ -71,30 +88,30 @@ same_losses() {
          END { exit bad || FNR != 10 }' "$output"/losses_{cpu,cuda}.txt
 }
 
-export -f probes same_losses
+export -f probes kernels same_losses
 export tests bin output
 
+stage device 20 nvidia-smi
+stage probes 60 probes
+grep -E '^(agrees|DIFFERS|skipped|FAILED)' "$output/probes.txt"
+stage kernels 120 kernels
+stage models 60 "$tests/test_host" --device cuda -d \
+    -tc='transformer*,optimizer*,import_llama2c: stories260K*'
+stage losses 40 same_losses
+stage repeats 60 "$tests/test_kernels" --device cuda -tc='bench_cases: no order*'
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 if [ -z "$sanitizer" ] && command -v pip >/dev/null; then
-    pip install -q --no-deps --target "$output/sanitizer" nvidia-cuda-sanitizer-api >/dev/null 2>&1
+    timeout 60 pip install -q --no-deps --target "$output/sanitizer" nvidia-cuda-sanitizer-api >/dev/null 2>&1
     sanitizer=$(find "$output/sanitizer" -name compute-sanitizer -type f 2>/dev/null | head -n 1)
     [ -z "$sanitizer" ] || chmod +x "$sanitizer"
 fi
-
-stage device nvidia-smi
-stage probes probes
-grep -E '^(agrees|DIFFERS|skipped|FAILED)' "$output/probes.txt"
-stage kernels "$tests/test_kernels" --device cuda -tce='quantized*,probe*' -d
-stage models "$tests/test_host" --device cuda -d \
-    -tc='transformer*,optimizer*,import_llama2c: stories260K*'
-stage losses same_losses
 small='-tc=layernorm*,rmsnorm*,adamw*,embedding*,cross_entropy: agrees*,attention_*: agrees*,sample: a*'
 for tool in memcheck racecheck synccheck initcheck; do
     if [ -z "$sanitizer" ]; then
         echo "not run  $tool: no compute-sanitizer" | tee "$output/$tool.txt"
         failed=1
     else
-        stage $tool "$sanitizer" --tool $tool --error-exitcode 9 \
+        stage $tool 40 "$sanitizer" --tool $tool --target-processes all --error-exitcode 9 \
             "$tests/test_kernels" --device cuda "$small"
     fi
 done

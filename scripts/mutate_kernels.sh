@@ -34,11 +34,12 @@ generate() {
 }
 
 # The tests of kernel file $1: the one whose name the file's begins with, the longest of them, else
-# all of its folder. Some of core's are with the emulator's.
+# all of its folder. Some of core's are with the emulator's; forms for a chip have tests together.
 tests_of() {
     local folder name test
     folder=$(dirname "$1") name=$(basename "${1%.*}")
     [ "$folder" != kernels/core ] || folder='kernels/core/*,*tests/kernels/simt'
+    [[ $name != *_sm[89]0 ]] || name=${name%_*}_forms
     for ((; ${#name} > 0; )); do
         test=tests/$folder/${name}_test.cpp
         [ -f "$test" ] && printf '*%s' "$test" && return

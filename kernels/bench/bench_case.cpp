@@ -50,11 +50,13 @@ public:
         all_.push_back({std::move(op), std::move(shape), bytes, flops, [=](Device device) {
                             const auto memory = std::make_shared<BenchMemory>(device);
                             const Args args = make(*memory);
-                            return PreparedCase{[=](StreamView stream) {
-                                                    (void)memory;  // owns what args point to
-                                                    run(args, stream);
-                                                },
-                                                [=] { return memory->contents(); }};
+                            return PreparedCase{
+                                [=](StreamView stream) {
+                                    (void)memory;  // owns what args point to
+                                    run(args, stream);
+                                },
+                                [=] { return memory->contents(); },
+                                [=](const std::vector<char>& all) { memory->set_contents(all); }};
                         }});
     }
     std::vector<BenchCase> take() { return std::move(all_); }

@@ -13,6 +13,7 @@
 struct PreparedCase {
     std::function<void(StreamView)> run;          // once
     std::function<std::vector<char>()> contents;  // every byte of its inputs and outputs
+    std::function<void(const std::vector<char>&)> set_contents;  // as they were
     void operator()(StreamView stream) const { run(stream); }
 };
 

@@ -60,11 +60,20 @@ public:
         }
         return all;
     }
+    // What contents() was before, without what allocating anew takes.
+    void set_contents(const std::vector<char>& all) {
+        size_t first = 0;
+        for (const Kept& kept : buffers_) {
+            if (kept.is_scratch) continue;
+            copy_to_device(device_, kept.data, all.data() + first, kept.bytes);
+            first += static_cast<size_t>(kept.bytes);
+        }
+    }
 
 private:
     struct Kept {
         std::shared_ptr<void> owner;
-        const void* data;
+        void* data;
         int64_t bytes;
         bool is_scratch = false;
     };

@@ -1,6 +1,7 @@
-// Probes: cp.async with zero fill and in groups, bulk copies.
+// Probes: cp.async with zero fill and in groups, bulk copies and stores.
 
 #include "kernels/core/async_copy.cuh"
+#include "kernels/core/bulk_store.cuh"
 #include "kernels/core/mbarrier.cuh"
 #include "tests/kernels/probes/probe_launch.cuh"
 
@@ -63,12 +64,34 @@ __global__ void probe_bulk_copy(uint32_t* out, const uint32_t* in) {
     for (uint32_t i = threadIdx.x; i < 64; i += 32) out[i] = shared[i];
 }
 
+// 256 bytes as two groups of 16 and 240: what the thread that waits for each then sees of it. The
+// second group's words in shared memory are overwritten once they were read.
+// in [64], out [64 stored, 64 seen]
+__global__ void probe_bulk_store(uint32_t* out, const uint32_t* in) {
+    alignas(16) __shared__ uint32_t shared[64];
+    for (uint32_t i = threadIdx.x; i < 64; i += 32) shared[i] = in[i];
+    fence_async_proxy();
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    store_bytes(out, shared, 16);
+    commit_stores();
+    store_bytes(out + 4, shared + 4, 240);
+    commit_stores();
+    wait_stores<1>();
+    for (int i = 0; i < 4; ++i) out[64 + i] = out[i];
+    wait_stores_read<0>();
+    for (int i = 4; i < 64; ++i) shared[i] = 0;
+    wait_stores<0>();
+    for (int i = 4; i < 64; ++i) out[64 + i] = out[i];
+}
+
 }  // namespace
 
 ProbeKernels copies_probes() {
     return {{"cp_async", run_probe<probe_cp_async>},
             {"cp_async_groups", run_probe<probe_cp_async_groups>},
-            {"bulk_copy", run_probe<probe_bulk_copy>, true}};
+            {"bulk_copy", run_probe<probe_bulk_copy>, true},
+            {"bulk_store", run_probe<probe_bulk_store>, true}};
 }
 
 }  // namespace FETTLE_DEVICE

@@ -33,6 +33,16 @@ Probe cp_async() {
     return probe;
 }
 
+// What is stored is seen by the thread that waited for it.
+Probe bulk_store() {
+    Probe probe{.name = "bulk_store",
+                .source = "PTX ISA 9.0, \"cp.async.bulk\", \"cp.async.bulk.wait_group\"",
+                .input = numbered(64),
+                .expected = exactly(numbered(64))};
+    for (const uint32_t word : probe.input) probe.expected.push_back({word});
+    return probe;
+}
+
 }  // namespace
 
 std::vector<Probe> expected_of_copies() {
@@ -44,5 +54,6 @@ std::vector<Probe> expected_of_copies() {
             {.name = "bulk_copy",
              .source = "PTX ISA 9.0, \"cp.async.bulk\"",
              .input = numbered(64),
-             .expected = exactly(numbered(64))}};
+             .expected = exactly(numbered(64))},
+            bulk_store()};
 }

@@ -160,13 +160,15 @@ void report(const Probe& probe, const std::vector<uint32_t>& found) {
     put(std::filesystem::path(folder) / (probe.name + ".txt"), text_of({title_of(probe), found}));
 }
 
-// Both were within what is allowed of the same words, so they may be twice that apart.
-std::string differs_from_file(const Probe& probe, const std::vector<uint32_t>& found) {
+// The probe, of which the file's words are expected: within the error that is allowed the device
+// that left them, and as much for the one under test.
+Probe of_file(const Probe& probe, const ProbeFile& file) {
     Probe of_file = probe;
-    const std::vector<uint32_t> words = read_probe(path_of(probe)).words;
-    for (size_t i = 0; i < words.size() && i < of_file.expected.size(); ++i)
-        of_file.expected[i] = {words[i], 2 * probe.expected[i].error};
-    return judge(of_file, found).problem;
+    ENSURE(file.words.size() == probe.expected.size(), "probe {}: its file has {} words, not {}",
+           probe.name, file.words.size(), probe.expected.size());
+    for (size_t i = 0; i < file.words.size(); ++i)
+        of_file.expected[i] = {file.words[i], 2.0 * probe.expected[i].error};
+    return of_file;
 }
 
 void check(const Probe& probe) {
@@ -181,8 +183,8 @@ void check(const Probe& probe) {
         const auto found = run(kernel, probe);
         report(probe, found);
         CHECK_MESSAGE(judge(probe, found).problem == "", probe.name);
-        if (std::getenv("FETTLE_PROBES") == nullptr)  // which writes the files
-            CHECK_MESSAGE(differs_from_file(probe, found) == "", probe.name);
+        const ProbeFile file = read_probe(path_of(probe));
+        CHECK_MESSAGE(judge(of_file(probe, file), found).problem == "", file.title);
     } catch (const std::exception& error) {
         const std::string text = error.what();  // not the pointer
         FAIL_CHECK(probe.name << ": " << text);
@@ -234,6 +236,12 @@ TEST_CASE("probe: a float beyond its allowed error is found") {
     CHECK(judge(probe, {0x3f800002}).problem == "");
     CHECK(judge(probe, {0x3f800003}).problem != "");
     CHECK(judge(probe, {0x7fc00000}).problem != "");
+    const Probe of_two = of_file(probe, {"", {0x3f800002}});
+    CHECK(judge(of_two, {0x3f7ffffc}).problem == "");
+    CHECK(judge(of_two, {0x3f800006}).problem == "");
+    CHECK(judge(of_two, {0x3f800007}).problem != "");
+    CHECK(judge(of_file({.name = "", .source = "", .input = {}, .expected = {{1}}}, {"", {2}}), {1})
+              .problem != "");
     const Probe nan{.name = "", .source = "", .input = {}, .expected = {{0x7fffffff, 1.0}}};
     CHECK(judge(nan, {0xffc00000}).problem == "");
     CHECK(judge(nan, {0x7f800000}).problem != "");

@@ -149,7 +149,7 @@ $(BUILD)/%.o: %.cpp $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  c++   $<"
 	@$(CXX) $(flags) -MMD -MP -c $< -o $@
-$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check clocks copies mbarrier product_registers profile scheduler static_shared tensor_copy tensor_store warp_matrix warpgroup_matrix named_barrier register_pool): flags += $(if $(filter check,$(CONFIG)),$(checked))
+$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check clocks copies mbarrier product_registers profile scheduler static_shared tensor_copy tensor_store warp_matrix warpgroup_matrix named_barrier register_pool cluster shadow): flags += $(if $(filter check,$(CONFIG)),$(checked))
 $(BUILD)/%.simt.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  simt  $<"

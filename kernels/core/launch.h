@@ -30,6 +30,7 @@ struct LaunchShape {
     dim3 block{};
     size_t shared_bytes = 0;  // dynamic
     StreamView stream{};
+    unsigned cluster = 1;  // blocks of a cluster, along x: cluster.cuh
 };
 
 template <typename T>
@@ -51,10 +52,19 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
         cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                         static_cast<int>(shape.shared_bytes)),
                    "kernel launch: dynamic shared memory");
-    kernel<<<shape.grid, shape.block, shape.shared_bytes,
-             static_cast<cudaStream_t>(shape.stream.handle)>>>(
-        std::forward<Arguments>(arguments)...);
-    cuda_check(cudaGetLastError(), "kernel launch");
+    cudaLaunchAttribute cluster{};
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim.x = shape.cluster;
+    cluster.val.clusterDim.y = cluster.val.clusterDim.z = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = shape.grid;
+    config.blockDim = shape.block;
+    config.dynamicSmemBytes = shape.shared_bytes;
+    config.stream = static_cast<cudaStream_t>(shape.stream.handle);
+    config.attrs = &cluster;
+    config.numAttrs = shape.cluster > 1 ? 1 : 0;
+    cuda_check(cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...),
+               "kernel launch");
 }
 
 #else
@@ -65,9 +75,13 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
     simt::enqueue(shape.stream.handle,
-                  [kernel, grid = shape.grid, block = shape.block, bytes = shape.shared_bytes,
+                  [kernel,
+                   grid = simt::Grid{.blocks = shape.grid,
+                                     .threads = shape.block,
+                                     .shared_bytes = shape.shared_bytes,
+                                     .cluster = shape.cluster},
                    values = std::tuple<Parameters...>(std::forward<Arguments>(arguments)...)] {
-                      simt::launch(kernel, grid, block, bytes, values);
+                      simt::launch(kernel, grid, values);
                   });
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/simt/cluster.h"
 #include "kernels/simt/fiber.h"
 #include "kernels/simt/grid.h"
 #include "kernels/simt/mbarrier.h"
@@ -24,7 +25,7 @@ namespace simt {
 
 constexpr int kLanesPerWarp = 32;
 constexpr int kMaxWarps = kMaxThreads / kLanesPerWarp;
-constexpr int kMaxTeam = 8;  // blocks that an OS thread keeps alive
+constexpr int kMaxTeam = kMaxCluster;  // blocks that an OS thread keeps alive
 
 enum class Waiting : uint8_t {
     for_nothing,
@@ -33,6 +34,7 @@ enum class Waiting : uint8_t {
     for_mbarrier,
     for_named_barrier,
     for_registers,
+    for_cluster,
     exited
 };
 
@@ -41,10 +43,12 @@ struct Thread {
     uint8_t warp = 0;
     uint8_t lane = 0;
     Waiting waiting = Waiting::for_nothing;
-    const uint64_t* awaited = nullptr;  // the mbarrier, if it waits for one
-    Place place{};                      // where it waits
-    Fiber* fiber = nullptr;             // null: not started
-    uint32_t copy_groups = 0;           // that it committed
+    const uint64_t* awaited = nullptr;   // the mbarrier, if it waits for one
+    Place place{};                       // where it waits
+    bool is_at_cluster_barrier = false;  // arrived, and has not waited for the end of this phase:
+    uint32_t cluster_phase = 0;
+    Fiber* fiber = nullptr;    // null: not started
+    uint32_t copy_groups = 0;  // that it committed
     StoreGroups stores = {};
 };
 
@@ -86,6 +90,7 @@ struct Block {
     Grid grid;
     on_simt::uint3 index;
     int slot = 0;  // in its team
+    int rank = 0;  // in its cluster, whose blocks have slots in a row
     bool is_over = false;
     int num_threads = 0;
     int num_warps = 0;
@@ -96,6 +101,7 @@ struct Block {
     Thread threads[kMaxThreads];
     Warp warps[kMaxWarps];
     Barrier barrier;
+    ClusterBarrier cluster_barrier;         // of a cluster's first block
     std::vector<Copy> copies[kMaxThreads];  // of each thread
     int num_flying = 0;                     // copies that have not landed
     std::map<const uint64_t*, Mbarrier> mbarriers;
@@ -119,6 +125,9 @@ struct Block {
     unsigned char* dynamic_shared() const {
         return shared_end - (grid.shared_bytes + 15) / 16 * 16;
     }
+    int cluster_size() const { return static_cast<int>(grid.cluster); }
+    Block& peer(int of_rank) const;  // of its cluster
+    std::string name() const;        // "block (1,0,0)"
 };
 
 extern constinit thread_local Block* block;  // null: this OS thread has not run one yet

@@ -58,7 +58,8 @@ std::string line_of(uint32_t pc);
 void begin_grid();
 void begin_block();
 void enter_block();  // `block` is another one that has begun
-// What was seen by threads that arrived somewhere, and is by those who wait for them.  [thread]
+void end_visits();   // all its threads have returned: others must have left its shared memory
+// What was seen by threads that arrived somewhere, and is by those who wait for them.  [actor]
 using Seen = std::vector<uint32_t>;
 void release(int thread, Seen& into);
 void release_engine(int engine, uint32_t clock, Seen& into);
@@ -124,6 +125,7 @@ inline void fence_async_proxy() {}
 inline void begin_grid() {}
 inline void begin_block() {}
 inline void enter_block() {}
+inline void end_visits() {}
 inline void order_block() {}
 inline void order_lanes(int, uint32_t) {}
 inline void add_buffer(const void*, size_t, const char*) {}

@@ -2,6 +2,7 @@
 #include "kernels/simt/clocks.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace {
 constexpr size_t kFirstEngines = 16;  // there is room for; more are made when needed
 constexpr int kMaxActors = 0xffff;    // check.cpp has 16 bits for one
 
-// Of a block.
+// Of a cluster.
 struct Clocks {
     // [thread, other]  clocks up to which it has seen: other threads, the fences of other threads,
     // engines. A row may be longer than what is in use.
@@ -83,12 +84,13 @@ struct Clocks {
     }
 };
 
-Clocks of_slots[kMaxTeam];
-Clocks* own = of_slots;  // of `block`
-
-int current_thread() { return static_cast<int>(block->current - block->threads); }
+Clocks of_first_slots[kMaxTeam];  // by the slot of a cluster's first block
+Clocks* own = of_first_slots;     // of the cluster of `block`
 
 }  // namespace
+
+int actor_of(int thread) { return block->rank * block->num_threads + thread; }
+int current_actor() { return actor_of(static_cast<int>(block->current - block->threads)); }
 
 uint32_t now(int thread) { return own->clock_of(thread); }
 
@@ -101,7 +103,7 @@ bool has_seen_fence(int thread, int other, uint32_t clock) {
 }
 
 void begin_clocks() {
-    const auto threads = static_cast<size_t>(block->num_threads);
+    const auto threads = static_cast<size_t>(block->num_threads * block->cluster_size());
     enter_clocks();
     own->num_engines = 0;
     own->has_fences = false;
@@ -111,37 +113,45 @@ void begin_clocks() {
     own->knowledge.assign(threads * own->row_length, 0);
 }
 
-void enter_clocks() { own = &of_slots[block->slot]; }
+void enter_clocks() { own = &of_first_slots[block->peer(0).slot]; }
 
 int add_engine() {
     if (own->known_length() == own->row_length) own->lengthen_rows();
     const auto engine = static_cast<int>(own->threads() + own->num_engines++);
     if (engine > kMaxActors)
-        fail("simt: more mbarriers in a block than a check build can tell apart");
+        fail("simt: more mbarriers in a cluster than a check build can tell apart");
     return engine;
 }
 
 void learn(int engine, uint32_t clock) {
-    uint32_t& seen = own->known(current_thread(), engine);
+    uint32_t& seen = own->known(current_actor(), engine);
     seen = std::max(seen, clock);
 }
 
-uint32_t mark() { return own->clock_of(current_thread())++; }
-bool knows_mark(int other, uint32_t mark) { return has_seen(current_thread(), other, mark); }
+uint32_t mark() { return own->clock_of(current_actor())++; }
+bool knows_mark(int other, uint32_t mark) {
+    return has_seen(current_actor(), actor_of(other), mark);
+}
 
-void order_block() { own->order_all(); }
+void order_block() {
+    if (block->cluster_size() == 1) return own->order_all();
+    std::vector<int> threads(static_cast<size_t>(block->num_threads));
+    std::iota(threads.begin(), threads.end(), actor_of(0));
+    own->order(threads);
+}
 
 void order_lanes(int warp, uint32_t mask) {
     std::vector<int> threads;
     for (int lane = 0; lane < kLanesPerWarp; ++lane)
-        if ((mask >> lane & 1) != 0) threads.push_back(warp * kLanesPerWarp + lane);
+        if ((mask >> lane & 1) != 0) threads.push_back(actor_of(warp * kLanesPerWarp + lane));
     own->order(threads);
 }
 
 void release(int thread, Seen& into) {
+    const int actor = actor_of(thread);
     into.resize(own->known_length());
-    own->join(into, thread);
-    into[static_cast<size_t>(thread)] = own->clock_of(thread)++;
+    own->join(into, actor);
+    into[static_cast<size_t>(actor)] = own->clock_of(actor)++;
 }
 
 void release_engine(int engine, uint32_t clock, Seen& into) {
@@ -150,14 +160,14 @@ void release_engine(int engine, uint32_t clock, Seen& into) {
 }
 
 void acquire(const Seen& from) {
-    uint32_t* seen = own->row(current_thread());
+    uint32_t* seen = own->row(current_actor());
     for (const uint32_t clock : from) *seen = std::max(*seen, clock), ++seen;
 }
 
 void fence_async_proxy() {
-    const int thread = current_thread();
+    const int thread = current_actor();
     own->has_fences = true;
-    for (int other = 0; other < block->num_threads; ++other) {
+    for (int other = 0; other < static_cast<int>(own->threads()); ++other) {
         uint32_t& fence = own->known_fence(thread, other);
         fence = std::max(
             {fence, own->known(thread, other), own->known_to_all[static_cast<size_t>(other)]});

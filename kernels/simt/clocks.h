@@ -1,4 +1,4 @@
-// Who knows of what, for check.cpp: each thread of the block has a clock that barriers advance, and
+// Who knows of what, for check.cpp: each thread of a cluster has a clock that barriers advance, and
 // knows up to which clock it has seen each other thread (vector clocks).
 //
 // Beside the threads there are engines, which read and write memory by themselves: the copies that
@@ -14,11 +14,13 @@
 
 namespace simt::check {
 
-// Threads have the numbers that they have in the block, engines those from there on.
+// Actors are the threads of a cluster, those of its first block first, then its engines.
+int actor_of(int thread);  // of `block`
+int current_actor();
 uint32_t now(int thread);
 bool has_seen(int thread, int actor, uint32_t clock);
 bool has_seen_fence(int thread, int other, uint32_t clock);
-void begin_clocks();  // of `block`
+void begin_clocks();  // of the cluster of `block`
 void enter_clocks();  // `block` is another one that has begun
 
 }  // namespace simt::check

@@ -24,6 +24,7 @@ uint32_t seed = 0;
 constexpr int kMaxLiving = 16 * kMaxThreads;
 constexpr int kMaxLivingOfTeam = 2 * kMaxThreads;
 constexpr int kMaxWorkers = check::kOn ? 1 : 16;
+constexpr uint64_t kMaxJudgedThreads = 4096;  // of a cluster: each knows of each, in 8 bytes
 constexpr size_t kPage = 4096;
 constexpr size_t kSharedBytes = (kMaxSharedBytes + kPage - 1) / kPage * kPage;
 
@@ -32,30 +33,34 @@ struct Run {
     const Grid& grid;
     uint64_t num_blocks;
     int team_size;
-    uint64_t stride;  // from a block to the next that is taken, a generator of all numbers
+    uint64_t stride;  // from a cluster to the next that is taken, a generator of all numbers
     std::atomic<uint64_t> next{0};
     std::atomic<bool> failed{false};
     std::mutex mutex;
     std::string error;  // the first one
 };
 
-// With a seed several blocks of a team take turns, and teams are of blocks that lie far apart.
-int team_size_of(uint64_t num_blocks, uint64_t threads) {
-    if (seed == 0 || profile::is_on() || !StaticShared::kMovable) return 1;
-    const auto fit = std::clamp<uint64_t>(kMaxLivingOfTeam / threads, 2, 4);
-    return static_cast<int>(std::min(fit, num_blocks));
+// With a seed several blocks of a team take turns, and teams are of clusters that lie far apart.
+int team_size_of(const Grid& grid, uint64_t num_blocks, uint64_t threads) {
+    if (seed == 0 || profile::is_on() || !StaticShared::kMovable)
+        return static_cast<int>(grid.cluster);
+    const auto fit = std::clamp<uint64_t>(kMaxLivingOfTeam / threads, 2, 4) / grid.cluster;
+    return static_cast<int>(std::min(std::max<uint64_t>(fit, 1) * grid.cluster, num_blocks));
 }
 
-uint64_t stride_of(uint64_t num_blocks) {
+uint64_t stride_of(uint64_t num_clusters) {
     if (seed == 0) return 1;
-    uint64_t stride = seed * uint64_t{2654435761} % num_blocks;
-    while (std::gcd(stride, num_blocks) != 1) ++stride;
+    uint64_t stride = seed * uint64_t{2654435761} % num_clusters;
+    while (std::gcd(stride, num_clusters) != 1) ++stride;
     return stride;
 }
 
 uint64_t block_at(const Run& run, uint64_t position) {
     __extension__ using Wide = unsigned __int128;
-    return static_cast<uint64_t>((Wide{position} * run.stride + seed) % run.num_blocks);
+    const uint64_t of_cluster = run.grid.cluster;
+    const Wide at = Wide{position / of_cluster} * run.stride + seed;
+    const auto cluster = static_cast<uint64_t>(at % (run.num_blocks / of_cluster));
+    return cluster * of_cluster + position % of_cluster;
 }
 
 void prepare_block(const Run& run, int slot, uint64_t number) {
@@ -63,6 +68,7 @@ void prepare_block(const Run& run, int slot, uint64_t number) {
     Block& next = *team->blocks[static_cast<size_t>(slot)];
     next.grid = run.grid;
     next.slot = slot;
+    next.rank = static_cast<int>(number % run.grid.cluster);
     next.index = {static_cast<unsigned>(number % x), static_cast<unsigned>(number / x % y),
                   static_cast<unsigned>(number / x / y)};
     next.random = seed == 0 ? 0 : (seed * 2654435761u ^ static_cast<uint32_t>(number)) | 1u;
@@ -105,6 +111,14 @@ int num_workers(const Run& run) {
     return static_cast<int>(std::min<uint64_t>(teams, static_cast<uint64_t>(most)));
 }
 
+void check_cluster(uint64_t blocks, uint64_t threads) {
+    ENSURE(blocks == 1 || StaticShared::kMovable,
+           "kernel launch: no clusters in a build with clang's AddressSanitizer");
+    ENSURE(!check::kOn || blocks * threads <= kMaxJudgedThreads || blocks == 1,
+           "kernel launch: a cluster of {} threads, expected at most {} in a check build",
+           blocks * threads, kMaxJudgedThreads);
+}
+
 void check_launch(const Grid& grid) {
     const auto [x, y, z] = grid.blocks;
     const uint64_t threads = uint64_t{grid.threads.x} * grid.threads.y * grid.threads.z;
@@ -117,6 +131,11 @@ void check_launch(const Grid& grid) {
     ENSURE(grid.shared_bytes <= kMaxSharedBytes,
            "kernel launch: {} bytes of dynamic shared memory, expected at most {}",
            grid.shared_bytes, kMaxSharedBytes);
+    ENSURE(grid.cluster > 0 && grid.cluster <= kMaxCluster && x % grid.cluster == 0,
+           "kernel launch: clusters of {} blocks in a grid of ({},{},{}), expected 1 to {}, and a "
+           "grid of whole ones along x",
+           grid.cluster, x, y, z, kMaxCluster);
+    check_cluster(grid.cluster, threads);
 }
 
 }  // namespace
@@ -149,8 +168,8 @@ void run_grid(const Grid& grid) {
         uint64_t{grid.threads.x} * grid.threads.y * grid.threads.z;
     Run run{.grid = grid,
             .num_blocks = num_blocks,
-            .team_size = team_size_of(num_blocks, num_threads_of_block),
-            .stride = stride_of(num_blocks),
+            .team_size = team_size_of(grid, num_blocks, num_threads_of_block),
+            .stride = stride_of(num_blocks / grid.cluster),
             .mutex = {},
             .error = {}};
     [[maybe_unused]] const int threads = num_workers(run);

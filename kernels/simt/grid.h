@@ -16,6 +16,7 @@ struct Grid {
     on_simt::dim3 blocks;
     on_simt::dim3 threads;  // of a block
     size_t shared_bytes = 0;
+    unsigned cluster = 1;                     // blocks of a cluster, in a row along x
     void (*call)(void* arguments) = nullptr;  // runs the kernel for the current thread
     void* arguments = nullptr;
     size_t argument_bytes = 0;
@@ -32,12 +33,13 @@ void set_schedule_seed(uint32_t seed);
 uint32_t schedule_seed();
 
 constexpr int kMaxThreads = 1024;               // of a block
+constexpr int kMaxCluster = 8;                  // blocks of a cluster that every sm_90 takes
 constexpr size_t kMaxSharedBytes = 227 * 1024;  // what a block may use on sm_90
 
-// Calls the kernel, or interprets its PTX if ptx::interpret_from said so.
+// Calls the kernel over `grid`, whose last three fields are filled in here. Or interprets its PTX,
+// if ptx::interpret_from said so.
 template <typename... Parameters>
-void launch(void (*kernel)(Parameters...), on_simt::dim3 blocks, on_simt::dim3 threads,
-            size_t shared_bytes, std::tuple<Parameters...> arguments) {
+void launch(void (*kernel)(Parameters...), Grid grid, std::tuple<Parameters...> arguments) {
     struct Call {
         void (*kernel)(Parameters...);
         std::tuple<Parameters...> arguments;
@@ -46,13 +48,15 @@ void launch(void (*kernel)(Parameters...), on_simt::dim3 blocks, on_simt::dim3 t
         const auto list = [](const Parameters&... values) {
             return std::vector<ptx::Argument>{{&values, sizeof values}...};
         };
-        return ptx::launch(reinterpret_cast<const void*>(kernel), blocks, threads, shared_bytes,
-                           std::apply(list, call.arguments));
+        return ptx::launch(reinterpret_cast<const void*>(kernel), grid.blocks, grid.threads,
+                           grid.shared_bytes, std::apply(list, call.arguments), grid.cluster);
     }
-    const auto run = [](void* of) {
+    grid.call = [](void* of) {
         std::apply(static_cast<Call*>(of)->kernel, static_cast<Call*>(of)->arguments);
     };
-    run_grid({blocks, threads, shared_bytes, run, &call, sizeof call});
+    grid.arguments = &call;
+    grid.argument_bytes = sizeof call;
+    run_grid(grid);
 }
 
 }  // namespace simt

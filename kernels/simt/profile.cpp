@@ -29,8 +29,9 @@ struct Totals {
 };
 
 bool on = false;
-std::map<std::tuple<int, Access, uint32_t>, Request> requests;  // warp, access, which time
-std::map<std::pair<int, Access>, uint32_t> times;               // of each thread
+std::map<std::tuple<int, Access, uint32_t>, Request>
+    requests;                                      // warp of the cluster, access, which time
+std::map<std::pair<int, Access>, uint32_t> times;  // of each thread
 std::map<Access, Totals> totals;
 
 // The distinct pieces of `unit` bytes that [address, address + bytes) of some lanes touch.
@@ -107,9 +108,10 @@ std::vector<Line> stop() {
     return lines;
 }
 
-void note(int thread, const void* address, size_t bytes, bool is_write, bool is_shared,
-          uint32_t pc) {
+void note(const void* address, size_t bytes, bool is_write, bool is_shared, uint32_t pc) {
     if (!on) return;
+    const auto thread =
+        block->rank * kMaxThreads + static_cast<int>(block->current - block->threads);
     const Access access{pc, is_write, is_shared, false, static_cast<uint32_t>(bytes)};
     const uint32_t time = times[{thread, access}]++;
     requests[{thread / kLanesPerWarp, access, time}][thread % kLanesPerWarp] =
@@ -126,7 +128,7 @@ void note_matrix(const void* const (&rows)[8], bool is_write, uint32_t pc) {
 
 bool is_on() { return on; }
 
-void end_block() {
+void end_cluster() {
     for (const auto& [key, request] : requests) count(std::get<1>(key), request);
     requests.clear();
     times.clear();

@@ -32,15 +32,14 @@ struct Line {
 void start();
 std::vector<Line> stop();  // what was counted, the costliest line first
 
-// Called by the checker, for the block that runs.
-void note(int thread, const void* address, size_t bytes, bool is_write, bool is_shared,
-          uint32_t pc);
+// Called by the checker, for the thread that runs.
+void note(const void* address, size_t bytes, bool is_write, bool is_shared, uint32_t pc);
 void note_matrix(const void* const (&rows)[8], bool is_write, uint32_t pc);
-void end_block();
-bool is_on();  // one block after another, then
+void end_cluster();
+bool is_on();  // one cluster after another, then
 #else
 inline void note_matrix(const void* const (&)[8], bool, uint32_t) {}
-inline void end_block() {}
+inline void end_cluster() {}
 inline bool is_on() { return false; }
 #endif
 

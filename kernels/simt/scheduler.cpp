@@ -1,6 +1,7 @@
 // Which thread runs next. A thread runs until it must wait for others; then the first ready lane of
 // the same warp is taken, else of the next warp that has one. When nobody is ready and somebody is
-// alive, the block can never go on, and says who waits where.
+// alive, another block of the cluster goes on; if none can, they never will, and the message says
+// who waits where.
 //
 // With a seed every choice is random, atomics are places to change threads too, and now and then
 // another block of the team goes on where it stood.
@@ -60,23 +61,37 @@ std::string awaited(const Thread& thread) {
             return awaited_barrier_text(thread);
         case Waiting::for_registers:
             return fmt::format("registers ({} are free)", block->free_registers);
+        case Waiting::for_cluster:
+            return "its cluster's barrier";
         default:
             return awaited_text(thread);
     }
 }
 
-std::string deadlock_message() {
+// Of `block`.
+std::string waiting_text() {
     std::map<std::string, int> groups;
     for (int i = 0; i < block->num_threads; ++i) {
         const Thread& thread = block->threads[i];
         if (thread.waiting == Waiting::exited) continue;
         ++groups[fmt::format("{} at {}", awaited(thread), thread.place.text())];
     }
-    std::string message = fmt::format("block ({},{},{}) cannot go on:", on_simt::blockIdx.x,
-                                      on_simt::blockIdx.y, on_simt::blockIdx.z);
+    std::string text;
     for (const auto& [group, count] : groups)
-        message += fmt::format(" {} thread(s) wait for {};", count, group);
-    message.pop_back();
+        text += fmt::format(" {} thread(s) wait for {};", count, group);
+    if (!text.empty()) text.pop_back();
+    return text;
+}
+
+std::string deadlock_message() {
+    std::string message = block->name() + " cannot go on:" + waiting_text();
+    Block* const stuck = block;
+    for (int rank = 0; rank < stuck->cluster_size(); ++rank) {
+        if (rank == stuck->rank) continue;
+        enter_block(&stuck->peer(rank));
+        message += fmt::format(". In {}{}", block->name(),
+                               block->is_over ? " all have returned" : waiting_text());
+    }
     return message;
 }
 
@@ -114,7 +129,7 @@ Block* living_block(int slot) {
     return nullptr;
 }
 
-// A thread of `block` that is ready; null when all have returned.
+// A thread of `block` that is ready; null when all have returned, or wait for other blocks.
 Thread* pick_in_block() {
     if (block->num_flying > 0 && block->random != 0 && next_random() % 4 == 0)
         land_a_copy(next_random());
@@ -125,8 +140,7 @@ Thread* pick_in_block() {
     if (block->num_products > 0 && block->random != 0 && next_random() % 4 == 0)
         compute_a_product(next_random());
     Thread* next = pick();
-    while (next == nullptr && block->num_living > 0) {
-        if (block->bulk_copies.empty()) fail(deadlock_message());
+    while (next == nullptr && !block->bulk_copies.empty()) {
         finish_a_bulk_copy(block->random == 0 ? 0 : next_random());
         next = pick();
     }
@@ -139,15 +153,23 @@ Thread* pick_or_fail() {
         enter_block(living_block(static_cast<int>(next_random(team->random) % kMaxTeam)));
     for (;;) {
         if (Thread* next = pick_in_block()) return next;
+        if (block->num_living > 0) {
+            Block* const peer = peer_that_can_go_on();
+            if (peer == nullptr) fail(deadlock_message());
+            enter_block(peer);
+            continue;
+        }
         finish_bulk_stores();
         check_no_bulk_copies_left();
         check_mbarriers_left();
         check_named_barriers_left();
         check_no_products_left();
-        profile::end_block();
+        check::end_visits();
         block->is_over = true;
-        --team->num_living;
-        if (team->num_living == 0) return nullptr;
+        if (--team->num_living == 0) {
+            profile::end_cluster();
+            return nullptr;
+        }
         enter_block(living_block(block->slot));
     }
 }
@@ -168,6 +190,7 @@ void leave(Thread& thread) {
     warp.ready &= ~bit;
     warp.living &= ~bit;
     --block->num_living;
+    leave_cluster(thread);
 }
 
 // The current thread from its first statement to its last, then the choice of the next one.
@@ -213,6 +236,7 @@ void prepare_threads() {
     block->current = nullptr;
     block->current_warp = 0;
     block->barrier = {};
+    block->cluster_barrier = {};
     forget_mbarriers();
     forget_named_barriers();
     forget_products();
@@ -242,10 +266,15 @@ uint32_t next_random(uint32_t& state) {  // xorshift32
 
 uint32_t next_random() { return next_random(block->random); }
 
+Block& Block::peer(int of_rank) const { return *team->blocks[slot - rank + of_rank]; }
+
+std::string Block::name() const {
+    return fmt::format("block ({},{},{})", index.x, index.y, index.z);
+}
+
 std::string name_of(const Thread& thread) {
-    const auto& b = on_simt::blockIdx;
     const auto& t = thread.index;
-    return fmt::format("block ({},{},{}) thread ({},{},{})", b.x, b.y, b.z, t.x, t.y, t.z);
+    return fmt::format("{} thread ({},{},{})", block->name(), t.x, t.y, t.z);
 }
 
 void wait_for_others(Waiting waiting, Place place) {

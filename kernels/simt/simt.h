@@ -13,6 +13,7 @@
 //   copies.h            asynchronous copies: kernels/core/async_copy.cuh
 //   mbarrier.h, tensor_copy.h, tensor_store.h    bulk copies of sm_90
 //   warpgroup_matrix.h, named_barrier.h, register_pool.h    its products, and what goes with them
+//   cluster.h           blocks that are alive together: kernels/core/cluster.cuh
 //   fiber.h             a stack that can be left and come back to: one a thread
 //   fault.cpp           a stray access becomes an Error
 //   memory.h            device memory, ended by a guard page

@@ -7,6 +7,7 @@
 #define FETTLE_DEVICE on_simt
 #define FETTLE_SIMT 1
 #include "kernels/core/async_copy.cuh"
+#include "kernels/core/cluster.cuh"
 #include "kernels/core/launch.h"
 #include "kernels/core/mbarrier.cuh"
 #include "kernels/core/warp.cuh"

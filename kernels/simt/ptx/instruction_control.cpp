@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "kernels/simt/block.h"
+#include "kernels/simt/cluster.h"
 #include "kernels/simt/named_barrier.h"
 #include "kernels/simt/ptx/instruction.h"
 #include "kernels/simt/ptx/program.h"
@@ -50,6 +51,21 @@ const Instruction* barrier(const Instruction* i, uint64_t* registers, Frame& fra
 
 const Instruction* warp_barrier(const Instruction* i, uint64_t* registers, Frame& frame) {
     sync_warp(static_cast<uint32_t>(registers[i->slots[0]]), frame.program->place_of(i));
+    return i + 1;
+}
+
+template <void (*f)(Place)>
+const Instruction* cluster_barrier(const Instruction* i, uint64_t*, Frame& frame) {
+    f(frame.program->place_of(i));
+    return i + 1;
+}
+
+// d, a generic address, rank
+const Instruction* map_to_cluster(const Instruction* i, uint64_t* registers, Frame& frame) {
+    auto* const mine = reinterpret_cast<void*>(registers[i->slots[1]]);
+    const auto rank = static_cast<uint32_t>(registers[i->slots[2]]);
+    registers[i->slots[0]] =
+        reinterpret_cast<uint64_t>(cluster_map(mine, rank, frame.program->place_of(i)));
     return i + 1;
 }
 
@@ -110,6 +126,9 @@ void add_control(Table& table) {
             table.add(fmt::format("{}arrive{}", name, aligned), barrier<false>, 2, 0);
         }
     table.add("bar.warp.sync", warp_barrier, 1, 0);
+    table.add("barrier.cluster.arrive.release", cluster_barrier<cluster_arrive>, 0, 0);
+    table.add("barrier.cluster.wait.acquire", cluster_barrier<cluster_wait>, 0, 0);
+    table.add("mapa.u64", map_to_cluster, 3, 1);
     table.add("shfl.sync.up.b32", shuffle_lanes<Shuffle::up>, 6, 2);
     table.add("shfl.sync.down.b32", shuffle_lanes<Shuffle::down>, 6, 2);
     table.add("shfl.sync.bfly.b32", shuffle_lanes<Shuffle::exclusive_or>, 6, 2);

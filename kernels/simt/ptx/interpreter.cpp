@@ -10,6 +10,7 @@
 #include "kernels/core/check.h"
 #include "kernels/simt/block.h"
 #include "kernels/simt/check.h"
+#include "kernels/simt/cluster.h"
 #include "kernels/simt/grid.h"
 #include "kernels/simt/ptx/library.h"
 #include "kernels/simt/ptx/program.h"
@@ -69,6 +70,10 @@ uint64_t value_of(Special::Kind kind, const Run& run, const Frame& frame) {
             return ~(below | bit);
         case Special::lanemask_ge:
             return ~below;
+        case Special::cluster_ctarank:
+            return cluster_rank();
+        case Special::cluster_nctarank:
+            return cluster_size();
         case Special::parameters:
             return reinterpret_cast<uint64_t>(run.parameters);
         default:
@@ -146,16 +151,16 @@ std::string folder() {
 }
 
 void launch(const void* kernel, on_simt::dim3 blocks, on_simt::dim3 threads, size_t shared_bytes,
-            const std::vector<Argument>& arguments) {
+            const std::vector<Argument>& arguments, unsigned cluster) {
     const auto find = [&]() -> const Program& {
         const std::lock_guard lock(mutex);
         return library->program_of(kernel);
     };
-    launch(find(), blocks, threads, shared_bytes, arguments);
+    launch(find(), blocks, threads, shared_bytes, arguments, cluster);
 }
 
 void launch(const Program& program, on_simt::dim3 blocks, on_simt::dim3 threads,
-            size_t shared_bytes, const std::vector<Argument>& arguments) {
+            size_t shared_bytes, const std::vector<Argument>& arguments, unsigned cluster) {
     check_launch(program, threads, arguments);
     struct alignas(128) Chunk {
         unsigned char bytes[128];
@@ -166,7 +171,8 @@ void launch(const Program& program, on_simt::dim3 blocks, on_simt::dim3 threads,
         std::memcpy(first + program.parameter_offsets[i], arguments[i].value, arguments[i].bytes);
     Run run{.program = program, .parameters = first};
     const check::Unjudged interpreted;
-    run_grid({blocks, threads, program.shared_bytes + shared_bytes, run_thread, &run, sizeof run});
+    run_grid({blocks, threads, program.shared_bytes + shared_bytes, cluster, run_thread, &run,
+              sizeof run});
     all_instructions_run += run.instructions;
 }
 

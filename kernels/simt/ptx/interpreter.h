@@ -33,9 +33,9 @@ std::string folder();
 
 // Instead of calling `kernel`, a function of this program. An InputError if the folder lacks it.
 void launch(const void* kernel, on_simt::dim3 blocks, on_simt::dim3 threads, size_t shared_bytes,
-            const std::vector<Argument>& arguments);
+            const std::vector<Argument>& arguments, unsigned cluster = 1);
 void launch(const Program& program, on_simt::dim3 blocks, on_simt::dim3 threads,
-            size_t shared_bytes, const std::vector<Argument>& arguments);
+            size_t shared_bytes, const std::vector<Argument>& arguments, unsigned cluster = 1);
 
 // That all threads have run since the program began, those of failed blocks not counted.
 uint64_t instructions_run();

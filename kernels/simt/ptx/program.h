@@ -38,6 +38,8 @@ struct Special {
         lanemask_le,
         lanemask_gt,
         lanemask_ge,
+        cluster_ctarank,
+        cluster_nctarank,
         parameters,  // clang-format on: an address within the parameters ...
         local,       // ... or within the thread's local memory, `offset` bytes in
     };

@@ -12,10 +12,13 @@ namespace {
 constexpr uint64_t kUnset = ~uint64_t{0};  // a NaN as any float, an odd address
 
 constexpr std::string_view kNames[] = {
-    "%tid.x",       "%tid.y",       "%tid.z",       "%ntid.x",      "%ntid.y",
-    "%ntid.z",      "%ctaid.x",     "%ctaid.y",     "%ctaid.z",     "%nctaid.x",
-    "%nctaid.y",    "%nctaid.z",    "%laneid",      "%warpid",      "%lanemask_eq",
-    "%lanemask_lt", "%lanemask_le", "%lanemask_gt", "%lanemask_ge",
+    "%tid.x",       "%tid.y",           "%tid.z",
+    "%ntid.x",      "%ntid.y",          "%ntid.z",
+    "%ctaid.x",     "%ctaid.y",         "%ctaid.z",
+    "%nctaid.x",    "%nctaid.y",        "%nctaid.z",
+    "%laneid",      "%warpid",          "%lanemask_eq",
+    "%lanemask_lt", "%lanemask_le",     "%lanemask_gt",
+    "%lanemask_ge", "%cluster_ctarank", "%cluster_nctarank",
 };
 static_assert(std::size(kNames) == Special::parameters);
 

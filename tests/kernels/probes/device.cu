@@ -34,8 +34,9 @@ ProbedDevice probed_device(StreamView stream) {
     ProbedDevice device{.name = name_of_device(),
                         .architecture = static_cast<int>(architecture.to_host()[0]),
                         .kernels = {}};
-    for (const auto& group : {warp_probes(), matrix_probes(), copies_probes(), boxes_probes(),
-                              mbarrier_probes(), warpgroup_probes(), math_probes()})
+    for (const auto& group :
+         {warp_probes(), matrix_probes(), copies_probes(), boxes_probes(), mbarrier_probes(),
+          warpgroup_probes(), cluster_probes(), math_probes()})
         device.kernels.insert(device.kernels.end(), group.begin(), group.end());
     return device;
 }

@@ -49,6 +49,7 @@ std::vector<Probe> expected_of_copies();
 std::vector<Probe> expected_of_boxes();
 std::vector<Probe> expected_of_mbarrier();
 std::vector<Probe> expected_of_warpgroup();
+std::vector<Probe> expected_of_cluster();
 std::vector<Probe> expected_of_math();
 
 // A device as probes find it.

@@ -12,6 +12,7 @@ ProbeKernels copies_probes();
 ProbeKernels boxes_probes();
 ProbeKernels mbarrier_probes();
 ProbeKernels warpgroup_probes();
+ProbeKernels cluster_probes();
 ProbeKernels math_probes();
 
 template <auto kernel, unsigned threads = 32, size_t shared_bytes = 0>

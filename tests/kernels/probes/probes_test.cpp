@@ -25,9 +25,9 @@ const std::filesystem::path kFolder = "tests/golden/probes";
 
 std::vector<Probe> all_probes() {
     std::vector<Probe> all;
-    for (const auto& group :
-         {expected_of_warp(), expected_of_matrix(), expected_of_copies(), expected_of_boxes(),
-          expected_of_mbarrier(), expected_of_warpgroup(), expected_of_math()})
+    for (const auto& group : {expected_of_warp(), expected_of_matrix(), expected_of_copies(),
+                              expected_of_boxes(), expected_of_mbarrier(), expected_of_warpgroup(),
+                              expected_of_cluster(), expected_of_math()})
         all.insert(all.end(), group.begin(), group.end());
     return all;
 }

@@ -1,4 +1,4 @@
-// bin/bench: how fast each operation is; on the simt device, what its lines ask of memory.
+// bin/bench: how fast each operation is; on simt, what its lines ask of memory, or its launches.
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -8,11 +8,11 @@
 #include <optional>
 
 #include "kernels/bench/bench_case.h"
+#include "kernels/bench/emulated_case.h"
 #include "kernels/core/buffer.h"
 #include "kernels/core/check.h"
 #include "kernels/core/graph.h"
 #include "kernels/simt/check.h"
-#include "kernels/simt/profile.h"
 #include "model/program/common_flags.h"
 #include "model/program/flags.h"
 #include "model/program/main.h"
@@ -54,30 +54,6 @@ void print_time(const BenchCase& bench, Device device) {
     fmt::print("\n");
 }
 
-#if defined(FETTLE_CHECK)
-void print_counts(const BenchCase& bench) {
-    const auto run = bench.prepare(Device::simt);
-    simt::profile::start();
-    run({.device = Device::simt});
-    fmt::print("{} {}\n  {:<28} {:<13} {:>5} {:>9} {:>6} {:>9} {:>9}\n", bench.op, bench.shape,
-               "line", "access", "bytes", "requests", "lanes", "cost each", "least");
-    for (const simt::profile::Line& line : simt::profile::stop()) {
-        const auto each = [&](int64_t sum) { return double(sum) / double(line.requests); };
-        fmt::print("  {:<28} {:<13} {:>5} {:>9} {:>6.1f} {:>9.2f} {:>9.2f}{}\n", line.place,
-                   line.what, line.bytes, line.requests, each(line.lanes), each(line.cost),
-                   each(line.least), line.cost > line.least ? " *" : "");
-    }
-}
-void print_legend() {
-    fmt::print(
-        "cost: sectors of 32 bytes of a warp's request to global memory, turns of the banks "
-        "of one to shared memory; *: more than its bytes need\n");
-}
-#else
-void print_counts(const BenchCase&) {}
-void print_legend() {}
-#endif
-
 // Counts are those of a check build: another program, which takes over.
 void become_check_build(char** argv) {
     const fs::path own = fs::read_symlink("/proc/self/exe").parent_path();
@@ -92,25 +68,31 @@ void become_check_build(char** argv) {
 int body(int argc, char** argv) {
     CommonOptions common;
     std::vector<std::string> ops;
+    bool launches = false;
     Flags flags("bin/bench", "time the operations of a step; --device simt: count by source line");
     flags.positional("OP", ops, "Operations, or how their names begin; none: all.");
+    flags.add("launches", launches,
+              "On simt: each launch's threads, dynamic shared bytes and kernel; nothing runs.");
     add_common_flags(flags, common);
     flags.parse(argc, argv);
     const Device device = apply_common_options(common);
-    if (device == Device::simt && !simt::check::kOn) become_check_build(argv);
-    const auto is_asked = [&](const BenchCase& bench) {
-        return ops.empty() || std::any_of(ops.begin(), ops.end(), [&](const std::string& op) {
-                   return bench.op.starts_with(op);
-               });
-    };
-    bool any = false;
-    for (const BenchCase& bench : bench_cases(device, device == Device::simt)) {
-        if (!is_asked(bench)) continue;
-        any = true;
-        device == Device::simt ? print_counts(bench) : print_time(bench, device);
+    const bool counts = device == Device::simt && !launches;
+    ENSURE_INPUT(!launches || device == Device::simt, "--launches", "on {}, expected --device simt",
+                 name_of(device));
+    if (counts && !simt::check::kOn) become_check_build(argv);
+    std::vector<BenchCase> cases = bench_cases(device, counts);
+    std::erase_if(cases, [&](const BenchCase& bench) {
+        const auto begins = [&](const std::string& op) { return bench.op.starts_with(op); };
+        return !ops.empty() && std::none_of(ops.begin(), ops.end(), begins);
+    });
+    ENSURE_INPUT(!cases.empty(), ops.front(), "is no operation; bin/bench lists all as it goes");
+    for (const BenchCase& bench : cases) {
+        if (device == Device::simt)
+            fmt::print("{}", launches ? launches_of(bench) : counts_of(bench));
+        else
+            print_time(bench, device);
     }
-    ENSURE_INPUT(any, ops.front(), "is no operation; bin/bench without one lists all as it goes");
-    if (device == Device::simt) print_legend();
+    if (counts) fmt::print("{}", kCountsLegend);
     return 0;
 }
 

@@ -54,6 +54,17 @@ complain_of_tree() {
         case $f in *_main.cpp) limit=120 ;; esac
         [ "$lines" -le "$limit" ] || echo "$f has $lines lines, at most $limit"
     done | report "file too long"
+    # From the line that ends a head to the brace at the margin of the line that began it.
+    awk '!first && /^(    )?[a-zA-Z_~].*\(/ {
+             end = /^ / ? "^    }" : "^}"
+             limit = FILENAME ~ /\.cuh?$/ ? 80 : 40
+         }
+         !first && /\) (const |noexcept |override )*\{$/ && !/^ *(if|for|while|switch) / { first = FNR }
+         first && $0 ~ end {
+             lines = FNR - first - 1
+             if (lines > limit) print FILENAME ":" first " has " lines " lines, at most " limit
+             first = 0
+         }' "${sources[@]}" | report "function too long"
     grep -nE '^.{101,}$' "${sources[@]}" | grep -v 'R"(' | cut -c1-80 | report "line over 100 columns" || true
     # Everything has a test of its name, except mains and what only a GPU's toolkit can run.
     if [ -d tests ]; then
@@ -113,6 +124,15 @@ self_test() {
     expect "unfinished" kernels/a.cpp "// TO""DO later"
     expect "line over 100 columns" kernels/a.cpp "// $(printf 'x%.0s' {1..110})"
     expect "file too long" kernels/a.cpp "$(yes '//' | head -n 501)"
+    expect "function too long" kernels/a.cpp "void g() {
+$(yes '    f();' | head -n 41)
+}"
+    expect "function too long" model/m.h "struct S {
+    void g(int a,
+           int b) const {
+$(yes '        f();' | head -n 41)
+    }
+};"
     expect "no test of its name" kernels/b.cpp 'int g();'
     [ $failed -eq 0 ] && echo "lint self-test: $planted planted violations found"
     return $failed

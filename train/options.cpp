@@ -85,6 +85,26 @@ void add_data_flags(Flags& flags, TrainOptions& o) {
     flags.add("shuffle", o.shuffle, "A new order of the rows each epoch.");
 }
 
+// How many steps the optimiser takes, and of how many rows each.
+void add_step_flags(Flags& flags, TrainOptions& o) {
+    flags.add("num_train_epochs", o.num_train_epochs, "Passes over the data.")
+        .range(0, 1e6)
+        .unit("epochs");
+    flags.add("max_steps", o.max_steps, "Above 0: this many steps instead of epochs.")
+        .range(-1, 1e12)
+        .unit("steps");
+    flags
+        .add("per_device_train_batch_size", o.per_device_train_batch_size,
+             "Rows, or packs, computed at a time.")
+        .range(1, 1e6)
+        .unit("rows");
+    flags
+        .add("gradient_accumulation_steps", o.gradient_accumulation_steps,
+             "Batches whose gradients add up to one step.")
+        .range(1, 1e6)
+        .unit("batches");
+}
+
 void add_optimiser_flags(Flags& flags, TrainOptions& o) {
     flags.group("Optimiser");
     flags.add("learning_rate", o.learning_rate, "Peak learning rate.").at_least(0);
@@ -113,22 +133,7 @@ void add_optimiser_flags(Flags& flags, TrainOptions& o) {
         .add("max_grad_norm", o.max_grad_norm,
              "Longer gradients are scaled to this norm; 0: none are.")
         .at_least(0);
-    flags.add("num_train_epochs", o.num_train_epochs, "Passes over the data.")
-        .range(0, 1e6)
-        .unit("epochs");
-    flags.add("max_steps", o.max_steps, "Above 0: this many steps instead of epochs.")
-        .range(-1, 1e12)
-        .unit("steps");
-    flags
-        .add("per_device_train_batch_size", o.per_device_train_batch_size,
-             "Rows, or packs, computed at a time.")
-        .range(1, 1e6)
-        .unit("rows");
-    flags
-        .add("gradient_accumulation_steps", o.gradient_accumulation_steps,
-             "Batches whose gradients add up to one step.")
-        .range(1, 1e6)
-        .unit("batches");
+    add_step_flags(flags, o);
 }
 
 void add_run_flags(Flags& flags, TrainOptions& o) {

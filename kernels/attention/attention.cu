@@ -17,14 +17,15 @@
 //           zero: it may be a NaN. A query that sees nothing has out = 0 and lse = -inf.
 // Requires  rows > 0; head_dim <= 256; strides of whole rows (never 0); any alignment.
 // Shared    Floats: keys transposed [D][keys + 4] or values [keys][D], queries [64][D + 1],
-//           probabilities [64][keys + 2], factors [64]; 51 KiB for D = 64, 85 for 128 and, with 32
-//           keys a tile, 111 for 256. Paddings keep a warp's rows in different banks.
+//           probabilities [64][keys + 2], factors [64]; 50 KiB for D = 64, 83 for 128 and, with 32
+//           keys a tile, 109 for 256. Paddings keep a warp's rows in different banks.
 //
 // Deliberately absent: a second block for the keys of a lone query (decoding reads a long cache
 // with one block a head), tensor cores, 128-bit accesses to rows of unknown alignment.
 
 #include "kernels/attention/attention.h"
 
+#include "kernels/attention/query_tile.cuh"
 #include "kernels/attention/tile.cuh"
 
 namespace FETTLE_DEVICE {  // on_cuda or on_simt: this file is compiled for both
@@ -63,37 +64,28 @@ struct Tile {
           factors(queries + kQueries * kQueryStride) {}
 };
 
-// What a block works on: some queries of a row, one head.
-struct Work {
-    int64_t first_query;  // token
-    int64_t first_key;    // row of k and v
-    int num_queries;      // of the tile
-    int keys;             // of the row
-    int seen;  // keys that the tile's query 0 sees; query i sees i more. May be negative.
-};
-
 // Scores of the staged keys; those that a query does not see are -inf.
 template <int kDim>
-__device__ void score_keys(const Tile<kDim>& tile, const Work& work, int first, int dim,
+__device__ void score_keys(const Tile<kDim>& tile, const QueryTile& queries, int first, int dim,
                            float scale) {
     using Shape = Tile<kDim>;
     const int column = threadIdx.x % Shape::kScoreColumns * kVector;
     const int row = threadIdx.x / Shape::kScoreColumns * Shape::kScoreRows;
-    if (row / Shape::kOutRows * Shape::kOutRows >= work.num_queries) return;  // as add_values reads
+    if (row / Shape::kOutRows * Shape::kOutRows >= queries.count) return;  // as add_values reads
     float sums[Shape::kScoreRows][kVector] = {};
-    const float* queries = tile.queries + row * Shape::kQueryStride;
+    const float* rows = tile.queries + row * Shape::kQueryStride;
     for (int d = 0; d < dim; ++d) {
         const float* keys = aligned(tile.staged + d * Shape::kKeyStride + column);
 #pragma unroll
         for (int i = 0; i < Shape::kScoreRows; ++i) {
-            const float q = queries[i * Shape::kQueryStride + d];
+            const float q = rows[i * Shape::kQueryStride + d];
 #pragma unroll
             for (int j = 0; j < kVector; ++j) sums[i][j] += q * keys[j];
         }
     }
 #pragma unroll
     for (int i = 0; i < Shape::kScoreRows; ++i) {
-        const int visible = min(work.seen + row + i, work.keys) - first;
+        const int visible = min(queries.seen + row + i, queries.keys) - first;
 #pragma unroll
         for (int j = 0; j < kVector; ++j)
             tile.scores[(row + i) * Shape::kScoreStride + column + j] =
@@ -104,10 +96,11 @@ __device__ void score_keys(const Tile<kDim>& tile, const Work& work, int first, 
 // Scores to probabilities under the largest score so far. Threads 2i and 2i + 1 share query i: each
 // has every other key, both have the same `largest` and `sum`.
 template <int kDim>
-__device__ void softmax(const Tile<kDim>& tile, const Work& work, float& largest, float& sum) {
+__device__ void softmax(const Tile<kDim>& tile, const QueryTile& queries, float& largest,
+                        float& sum) {
     using Shape = Tile<kDim>;
     const int row = threadIdx.x / 2;
-    const int keys = row < work.num_queries ? Shape::kKeys : 0;  // other rows have no scores
+    const int keys = row < queries.count ? Shape::kKeys : 0;  // other rows have no scores
     float* scores = tile.scores + row * Shape::kScoreStride;
     float tile_largest = largest;
     for (int j = threadIdx.x % 2; j < keys; j += 2) tile_largest = fmaxf(tile_largest, scores[j]);
@@ -151,16 +144,16 @@ __device__ void add_value(OutSums<kDim>& sums, const Tile<kDim>& tile, int row, 
 }
 
 template <int kDim>
-__device__ void add_values(OutSums<kDim>& sums, const Tile<kDim>& tile, const Work& work,
+__device__ void add_values(OutSums<kDim>& sums, const Tile<kDim>& tile, const QueryTile& queries,
                            int first) {
     using Shape = Tile<kDim>;
     const int column = threadIdx.x % Shape::kOutColumns * kVector;
     const int row = threadIdx.x / Shape::kOutColumns * Shape::kOutRows;
-    if (row >= work.num_queries) return;
+    if (row >= queries.count) return;
     int visible[Shape::kOutRows];
 #pragma unroll
     for (int i = 0; i < Shape::kOutRows; ++i) {
-        visible[i] = min(min(work.seen + row + i, work.keys) - first, Shape::kKeys);
+        visible[i] = min(min(queries.seen + row + i, queries.keys) - first, Shape::kKeys);
         const float factor = tile.factors[row + i];
 #pragma unroll
         for (int g = 0; g < Shape::kOutVectors; ++g)
@@ -176,15 +169,16 @@ __device__ void add_values(OutSums<kDim>& sums, const Tile<kDim>& tile, const Wo
 // The sums over l, which the softmax's threads leave in factors.
 template <int kDim, typename T>
 __device__ void store(const AttentionForward<T>& args, const OutSums<kDim>& sums,
-                      const Tile<kDim>& tile, const Work& work, int head) {
+                      const Tile<kDim>& tile, const QueryTile& queries) {
     using Shape = Tile<kDim>;
     const int row = threadIdx.x / Shape::kOutColumns * Shape::kOutRows;
 #pragma unroll
     for (int i = 0; i < Shape::kOutRows; ++i) {
-        if (row + i >= work.num_queries) return;
+        if (row + i >= queries.count) return;
         const float l = tile.factors[row + i];
         const float inverse = l == 0.0f ? 0.0f : 1.0f / l;
-        const int64_t at = (work.first_query + row + i) * args.out_stride + head * args.head_dim;
+        const int64_t at =
+            (queries.first + row + i) * args.out_stride + queries.head * args.head_dim;
 #pragma unroll
         for (int g = 0; g < Shape::kOutVectors; ++g) {
 #pragma unroll
@@ -201,41 +195,40 @@ __device__ void store(const AttentionForward<T>& args, const OutSums<kDim>& sums
 }
 
 template <int kDim, typename T>
-__device__ void attend(const AttentionForward<T>& args, const Tile<kDim>& tile, const Work& work,
-                       int head) {
+__device__ void attend(const AttentionForward<T>& args, const Tile<kDim>& tile,
+                       const RowAndHead& row, const QueryTile& queries) {
     using Shape = Tile<kDim>;
     const int dim = args.head_dim;
-    const int kv_head = head / (args.heads / args.kv_heads);
-    const T* k = args.k + work.first_key * args.k_stride + kv_head * dim;
-    const T* v = args.v + work.first_key * args.v_stride + kv_head * dim;
+    const T* k = args.k + row.first_key * args.k_stride + row.kv_head * dim;
+    const T* v = args.v + row.first_key * args.v_stride + row.kv_head * dim;
     stage<kDim>(tile.queries, Shape::kQueryStride, 1,
-                args.q + work.first_query * args.q_stride + head * dim, args.q_stride,
-                work.num_queries, kQueries, dim);
+                args.q + queries.first * args.q_stride + row.head * dim, args.q_stride,
+                queries.count, kQueries, dim);
     OutSums<kDim> sums;
     float largest = -INFINITY, sum = 0.0f;
-    const int end = min(work.keys, work.seen + work.num_queries - 1);  // the last query's
+    const int end = queries.keys_of_first(kQueries);
     for (int first = 0; first < end; first += Shape::kKeys) {
         const int count = min(end - first, Shape::kKeys);
         stage<kDim>(tile.staged, 1, Shape::kKeyStride, k + first * args.k_stride, args.k_stride,
                     count, Shape::kKeys, dim);
         __syncthreads();
-        score_keys(tile, work, first, dim, float(args.scale));
+        score_keys(tile, queries, first, dim, float(args.scale));
         __syncthreads();
-        softmax(tile, work, largest, sum);
+        softmax(tile, queries, largest, sum);
         stage<kDim>(tile.staged, kDim, 1, v + first * args.v_stride, args.v_stride, count,
                     Shape::kKeys, dim);
         __syncthreads();
-        add_values(sums, tile, work, first);
+        add_values(sums, tile, queries, first);
         __syncthreads();
     }
-    const int row = threadIdx.x / 2;
+    const int query = threadIdx.x / 2;
     if (threadIdx.x % 2 == 0) {
-        tile.factors[row] = sum;
-        if (row < work.num_queries && args.lse != nullptr)
-            args.lse[(work.first_query + row) * args.heads + head] = largest + logf(sum);
+        tile.factors[query] = sum;
+        if (query < queries.count && args.lse != nullptr)
+            args.lse[(queries.first + query) * args.heads + row.head] = largest + logf(sum);
     }
     __syncthreads();
-    store(args, sums, tile, work, head);
+    store(args, sums, tile, queries);
     __syncthreads();  // before the next tile's queries and sums
 }
 
@@ -244,23 +237,10 @@ __global__ void __launch_bounds__(kThreads)
     attention_forward_block_per_query_tile(AttentionForward<T> args, int blocks_per_head) {
     FETTLE_DYNAMIC_SHARED(float, shared);
     const Tile<kDim> tile(shared);
-    const int head = blockIdx.x / blocks_per_head % args.heads;
-    const int row = blockIdx.x / blocks_per_head / args.heads;
-    const int64_t first = args.query_starts[row];
-    const int queries = args.query_starts[row + 1] - int(first);
-    const int keys = args.key_counts != nullptr ? args.key_counts[row] : queries;
-    const int64_t first_key = args.key_starts != nullptr ? args.key_starts[row] : first;
-    const int tiles = (queries + kQueries - 1) / kQueries;
-    for (int t = tiles - 1 - int(blockIdx.x % blocks_per_head); t >= 0; t -= blocks_per_head) {
-        const int at = t * kQueries;
-        attend(args, tile,
-               {.first_query = first + at,
-                .first_key = first_key,
-                .num_queries = min(queries - at, kQueries),
-                .keys = keys,
-                .seen = keys - queries + at + 1},
-               head);
-    }
+    const RowAndHead row = row_and_head(args, blocks_per_head);
+    const int tiles = ceil_div(row.queries, kQueries);
+    for (int t = tiles - 1 - int(blockIdx.x % blocks_per_head); t >= 0; t -= blocks_per_head)
+        attend(args, tile, row, query_tile(row, t * kQueries, kQueries));
 }
 
 template <int kDim, typename T>

@@ -81,6 +81,25 @@ void softmax_row(float* scores, int visible, float& largest, float& sum, float* 
         for (int d = 0; d < width; ++d) out[d] *= rescale;
 }
 
+// The sums of a tile's queries, the first of which is `token`, divided and written.
+template <typename T>
+void store_tile(const AttentionForward<T>& args, int64_t token, int queries, int head,
+                const ForwardTiles& tiles) {
+    const int dim = args.head_dim, width = padded(dim);
+    for (int i = 0; i < queries; ++i) {
+        const int64_t at = (token + i) * args.out_stride + head * dim;
+        for (int d = 0; d < dim; ++d) {
+            const float sum = tiles.sum[i];  // 0 if the query sees no key
+            const float out = sum == 0.0f ? 0.0f : tiles.out[i * width + d] / sum;
+            args.out[at + d] = static_cast<T>(out);
+            if (args.out_rest)
+                args.out_rest[at + d] = static_cast<T>(out - static_cast<float>(args.out[at + d]));
+        }
+        if (args.lse)
+            args.lse[(token + i) * args.heads + head] = tiles.largest[i] + std::log(tiles.sum[i]);
+    }
+}
+
 // One tile of queries of one head: args.out and args.lse of those queries.
 template <typename T>
 void forward_tile(const AttentionForward<T>& args, int row, int head, int64_t first_query,
@@ -123,18 +142,7 @@ void forward_tile(const AttentionForward<T>& args, int row, int head, int64_t fi
         tile_multiply_within(visible, tiles.out, width, {tiles.scores, kTile}, tiles.v, width,
                              queries, width);
     }
-    for (int i = 0; i < queries; ++i) {
-        const int64_t at = (token + i) * args.out_stride + head * dim;
-        for (int d = 0; d < dim; ++d) {
-            const float sum = tiles.sum[i];  // 0 if the query sees no key
-            const float out = sum == 0.0f ? 0.0f : tiles.out[i * width + d] / sum;
-            args.out[at + d] = static_cast<T>(out);
-            if (args.out_rest)
-                args.out_rest[at + d] = static_cast<T>(out - static_cast<float>(args.out[at + d]));
-        }
-        if (args.lse)
-            args.lse[(token + i) * args.heads + head] = tiles.largest[i] + std::log(tiles.sum[i]);
-    }
+    store_tile(args, token, queries, head, tiles);
 }
 
 struct alignas(64) BackwardTiles {

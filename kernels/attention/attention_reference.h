@@ -28,57 +28,97 @@ double dot(const T* a, const T* b, int count) {
     return sum;
 }
 
+// out, out_rest and lse of a token under head h, which sees `seen` keys: rows of k and v from
+// first_key on.
+template <typename T>
+void forward_of_query(const AttentionForward<T>& a, int64_t token, int h, int64_t first_key,
+                      int64_t seen) {
+    const Strides stride(a);
+    const int group = h / (a.heads / a.kv_heads);
+    const T* q = a.q + token * stride.q + h * a.head_dim;
+    std::vector<double> scores(static_cast<size_t>(std::max<int64_t>(seen, 0)));
+    double largest = -std::numeric_limits<double>::infinity();
+    for (size_t j = 0; j < scores.size(); ++j) {
+        const T* k = a.k + (first_key + j) * stride.k + group * a.head_dim;
+        scores[j] = a.scale * dot(q, k, a.head_dim);
+        largest = std::max(largest, scores[j]);
+    }
+    double sum = 0.0;
+    for (double& score : scores) sum += (score = std::exp(score - largest));
+    T* out = a.out + token * stride.out + h * a.head_dim;
+    for (int d = 0; d < a.head_dim; ++d) {
+        double value_sum = 0.0;
+        for (size_t j = 0; j < scores.size(); ++j) {
+            const T* v = a.v + (first_key + j) * stride.v + group * a.head_dim;
+            value_sum += scores[j] / sum * static_cast<double>(v[d]);
+        }
+        out[d] = static_cast<T>(static_cast<Accumulator<T>>(value_sum));
+        if (a.out_rest)
+            a.out_rest[out - a.out + d] = static_cast<T>(
+                static_cast<Accumulator<T>>(value_sum - static_cast<double>(out[d])));
+    }
+    if (a.lse) a.lse[token * a.heads + h] = static_cast<Accumulator<T>>(largest + std::log(sum));
+}
+
+// Of a row's keys, for one key head: [T, D].
+struct KeyGradients {
+    std::vector<double> k, v;
+};
+
+// Adds the part of the row's query i, which sees keys 0 to i, and returns the query's own gradient.
+template <typename T>
+std::vector<double> backward_of_query(const AttentionBackward<T>& a, int64_t first, int64_t i,
+                                      int h, KeyGradients& grad) {
+    const Strides stride(a);
+    const int dim = a.head_dim, group = h / (a.heads / a.kv_heads);
+    const T* q = a.q + (first + i) * stride.q + h * dim;
+    const int64_t at = (first + i) * stride.out + h * dim;
+    const T* grad_out = a.grad_out + at;
+    const double delta =
+        dot(grad_out, a.out + at, dim) + (a.out_rest ? dot(grad_out, a.out_rest + at, dim) : 0.0);
+    const double lse = static_cast<double>(a.lse[(first + i) * a.heads + h]);
+    std::vector<double> grad_q(dim);
+    for (int64_t j = 0; j <= i; ++j) {
+        const T* k = a.k + (first + j) * stride.k + group * dim;
+        const T* v = a.v + (first + j) * stride.v + group * dim;
+        const double score = a.scale * dot(q, k, dim);
+        const double p = std::isinf(lse) && lse < 0 ? 0.0 : std::exp(score - lse);
+        const double ds = p * (dot(grad_out, v, dim) - delta) * a.scale;
+        for (int d = 0; d < dim; ++d) {
+            grad_q[d] += ds * static_cast<double>(k[d]);
+            grad.k[j * dim + d] += ds * static_cast<double>(q[d]);
+            grad.v[j * dim + d] += p * static_cast<double>(grad_out[d]);
+        }
+    }
+    return grad_q;
+}
+
+// Rows of `dim` sums, rounded once, to `out`.
+template <typename T>
+void store_rows(T* out, int64_t stride, const std::vector<double>& sums, int dim) {
+    for (size_t i = 0; i < sums.size(); ++i)
+        out[i / dim * stride + i % dim] = static_cast<T>(static_cast<Accumulator<T>>(sums[i]));
+}
+
 }  // namespace attention_detail
 
 template <typename T>
 void attention_forward_reference(const AttentionForward<T>& a, StreamView = {}) {
-    const attention_detail::Strides stride(a);
     for (int r = 0; r < a.rows; ++r) {
         const int64_t first = a.query_starts[r];
         const int64_t queries = a.query_starts[r + 1] - first;
         const int64_t keys = a.key_counts ? a.key_counts[r] : queries;
         const int64_t first_key = a.key_starts ? a.key_starts[r] : first;
-        for (int64_t i = 0; i < queries; ++i) {
-            for (int h = 0; h < a.heads; ++h) {
-                const int group = h / (a.heads / a.kv_heads);
-                const T* q = a.q + (first + i) * stride.q + h * a.head_dim;
-                const auto key = [&](int64_t j) {
-                    return a.k + (first_key + j) * stride.k + group * a.head_dim;
-                };
-                const auto value = [&](int64_t j) {
-                    return a.v + (first_key + j) * stride.v + group * a.head_dim;
-                };
-                const int64_t seen = std::max<int64_t>(keys - queries + i + 1, 0);
-                std::vector<double> scores(static_cast<size_t>(seen));
-                double largest = -std::numeric_limits<double>::infinity();
-                for (size_t j = 0; j < scores.size(); ++j) {
-                    scores[j] = a.scale * attention_detail::dot(q, key(j), a.head_dim);
-                    largest = std::max(largest, scores[j]);
-                }
-                double sum = 0.0;
-                for (double& score : scores) sum += (score = std::exp(score - largest));
-                T* out = a.out + (first + i) * stride.out + h * a.head_dim;
-                for (int d = 0; d < a.head_dim; ++d) {
-                    double value_sum = 0.0;
-                    for (size_t j = 0; j < scores.size(); ++j)
-                        value_sum += scores[j] / sum * static_cast<double>(value(j)[d]);
-                    out[d] = static_cast<T>(static_cast<Accumulator<T>>(value_sum));
-                    if (a.out_rest)
-                        a.out_rest[out - a.out + d] = static_cast<T>(
-                            static_cast<Accumulator<T>>(value_sum - static_cast<double>(out[d])));
-                }
-                if (a.lse)
-                    a.lse[(first + i) * a.heads + h] =
-                        static_cast<Accumulator<T>>(largest + std::log(sum));
-            }
-        }
+        for (int64_t i = 0; i < queries; ++i)
+            for (int h = 0; h < a.heads; ++h)
+                attention_detail::forward_of_query(a, first + i, h, first_key,
+                                                   keys - queries + i + 1);
     }
 }
 
 template <typename T>
 void attention_backward_reference(const AttentionBackward<T>& a, StreamView = {}) {
-    using attention_detail::dot;
-    const attention_detail::Strides stride(a);
+    using namespace attention_detail;
     const int dim = a.head_dim;
     const int group_size = a.heads / a.kv_heads;
     const auto or_packed = [&](int64_t given, int heads) {
@@ -91,41 +131,14 @@ void attention_backward_reference(const AttentionBackward<T>& a, StreamView = {}
         const int64_t first = a.query_starts[r];
         const int64_t count = a.query_starts[r + 1] - first;
         for (int group = 0; group < a.kv_heads; ++group) {
-            std::vector<double> grad_k(count * dim), grad_v(count * dim);
-            for (int h = group * group_size; h < (group + 1) * group_size; ++h) {
-                for (int64_t i = 0; i < count; ++i) {
-                    const T* q = a.q + (first + i) * stride.q + h * dim;
-                    const T* grad_out = a.grad_out + (first + i) * stride.out + h * dim;
-                    const int64_t at = (first + i) * stride.out + h * dim;
-                    const double delta = dot(grad_out, a.out + at, dim) +
-                                         (a.out_rest ? dot(grad_out, a.out_rest + at, dim) : 0.0);
-                    const double lse = static_cast<double>(a.lse[(first + i) * a.heads + h]);
-                    std::vector<double> grad_q(dim);
-                    for (int64_t j = 0; j <= i; ++j) {
-                        const T* k = a.k + (first + j) * stride.k + group * dim;
-                        const T* v = a.v + (first + j) * stride.v + group * dim;
-                        const double score = a.scale * dot(q, k, dim);
-                        const double p = std::isinf(lse) && lse < 0 ? 0.0 : std::exp(score - lse);
-                        const double ds = p * (dot(grad_out, v, dim) - delta) * a.scale;
-                        for (int d = 0; d < dim; ++d) {
-                            grad_q[d] += ds * static_cast<double>(k[d]);
-                            grad_k[j * dim + d] += ds * static_cast<double>(q[d]);
-                            grad_v[j * dim + d] += p * static_cast<double>(grad_out[d]);
-                        }
-                    }
-                    for (int d = 0; d < dim; ++d)
-                        a.grad_q[(first + i) * gq + h * dim + d] =
-                            static_cast<T>(static_cast<Accumulator<T>>(grad_q[d]));
-                }
-            }
-            for (int64_t j = 0; j < count; ++j) {
-                for (int d = 0; d < dim; ++d) {
-                    a.grad_k[(first + j) * gk + group * dim + d] =
-                        static_cast<T>(static_cast<Accumulator<T>>(grad_k[j * dim + d]));
-                    a.grad_v[(first + j) * gv + group * dim + d] =
-                        static_cast<T>(static_cast<Accumulator<T>>(grad_v[j * dim + d]));
-                }
-            }
+            const std::vector<double> zeros(count * dim);
+            KeyGradients grad{zeros, zeros};
+            for (int h = group * group_size; h < (group + 1) * group_size; ++h)
+                for (int64_t i = 0; i < count; ++i)
+                    store_rows(a.grad_q + (first + i) * gq + h * dim, gq,
+                               backward_of_query(a, first, i, h, grad), dim);
+            store_rows(a.grad_k + first * gk + group * dim, gk, grad.k, dim);
+            store_rows(a.grad_v + first * gv + group * dim, gv, grad.v, dim);
         }
     }
 }

@@ -159,9 +159,8 @@ __device__ void load(const Maps& maps, const Shared<kDim>& shared, const RowAndH
     }
 }
 
-// By a warp that has done with what the mbarrier guards.
+// By a warp that has done with what the mbarrier guards: a product's end is that of the whole warp.
 __device__ __forceinline__ void release(uint64_t* mbarrier) {
-    __syncwarp();
     if (threadIdx.x % kWarpSize == 0) mbarrier_arrive(mbarrier);
 }
 
@@ -209,7 +208,7 @@ __device__ __forceinline__ void attend(SoftmaxRows<kDim>& rows, const Shared<kDi
     for (int first = 0; first < end; first += kKeys, tile += 2) {
         uint64_t* const full = shared.full;
         const uint32_t values = tile + 1;
-        float scores[kKeys / 8][4] = {};
+        float scores[kKeys / 8][4];
         mbarrier_wait(full + tile % kSlots, parity_of(tile));
         if (first < my_end)
             multiply_keys<kDim>(scores, shared.queries + kWarpgroupQueries * warpgroup * kColumns,

@@ -62,15 +62,8 @@ ForeignTokenizer::Role role_of(int id) {
     return id < 3 + 256 ? ForeignTokenizer::Role::byte : ForeignTokenizer::Role::normal;
 }
 
-}  // namespace
-
-ModelConfig config_from_llama2c(std::span<const std::byte> file, const std::string& source) {
-    ENSURE_INPUT(file.size() >= kHeaderBytes, source, "found {} bytes, expected a header of {}",
-                 file.size(), kHeaderBytes);
-    ENSURE_INPUT(load<uint32_t>(file, 0) != kLaterMagic, source,
-                 "found a file of version {}, expected the first form, without a magic number "
-                 "(llama2.c's export.py --version 0 writes it)",
-                 load<int32_t>(file, 4));
+// Sizes as the header has them; each is checked alone.
+ModelConfig sizes_from_header(std::span<const std::byte> file, const std::string& source) {
     const auto field = [&](size_t index, const char* name, int64_t limit) {
         const int64_t value = load<int32_t>(file, index * sizeof(int32_t));
         ENSURE_INPUT(value >= 1 && value <= limit, source, "{}: found {}, expected 1 to {}", name,
@@ -78,7 +71,6 @@ ModelConfig config_from_llama2c(std::span<const std::byte> file, const std::stri
         return static_cast<int>(value);
     };
     ModelConfig config;
-    config.model_type = "llama";
     config.hidden = field(0, "dim", 1 << 20);
     config.intermediate = field(1, "hidden_dim", 1 << 24);
     config.num_layers = field(2, "n_layers", 4096);
@@ -90,6 +82,20 @@ ModelConfig config_from_llama2c(std::span<const std::byte> file, const std::stri
     config.vocab_size = static_cast<int>(std::abs(vocabulary));
     ENSURE_INPUT(vocabulary != 0 && std::abs(vocabulary) <= 1 << 24, source,
                  "vocab_size: found {}, expected 1 to {}, or its negative", vocabulary, 1 << 24);
+    return config;
+}
+
+}  // namespace
+
+ModelConfig config_from_llama2c(std::span<const std::byte> file, const std::string& source) {
+    ENSURE_INPUT(file.size() >= kHeaderBytes, source, "found {} bytes, expected a header of {}",
+                 file.size(), kHeaderBytes);
+    ENSURE_INPUT(load<uint32_t>(file, 0) != kLaterMagic, source,
+                 "found a file of version {}, expected the first form, without a magic number "
+                 "(llama2.c's export.py --version 0 writes it)",
+                 load<int32_t>(file, 4));
+    ModelConfig config = sizes_from_header(file, source);
+    config.model_type = "llama";
     ENSURE_INPUT(config.hidden % (2 * config.num_heads) == 0, source,
                  "n_heads: found {}, expected heads of an even size from dim {}", config.num_heads,
                  config.hidden);

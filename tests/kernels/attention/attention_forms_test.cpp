@@ -269,10 +269,13 @@ TEST_CASE("attention_forward on tensor cores: what is not a number does not vani
 TEST_CASE("attention_forward on tensor cores: what a cache holds behind a row's keys is not seen") {
     for (const TensorForm& form : forms_here()) {
         // Each row of the cache has room for 150 keys; rows lie in the reverse order.
-        AttentionCase<bf16> c(
-            {.lengths = {2, 1, 3}, .history = {148, 0, 60}, .heads = 2, .kv_heads = 1, .dim = 128});
+        AttentionCase<bf16> c({.lengths = {2, 1, 3, 1},
+                               .history = {148, 0, 60, 126},
+                               .heads = 2,
+                               .kv_heads = 1,
+                               .dim = 128});
         const auto before = c.forward(tested_device(), form.run);
-        for (const auto& [row, keys] : {std::pair{1, 1}, std::pair{0, 63}})
+        for (const auto& [row, keys] : {std::pair{2, 1}, std::pair{1, 63}, std::pair{0, 127}})
             for (int i = (150 * row + keys) * 128; i < 150 * (row + 1) * 128; ++i)
                 c.k[i] = c.v[i] = bf16(NAN);
         const auto after = c.forward(tested_device(), form.run);

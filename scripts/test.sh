@@ -8,16 +8,12 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 mode=$1 build=$2 bin=$3
 passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+log=$(mktemp) check_log=$(mktemp)
+trap 'rm -f "$log" "$check_log"; kill $(jobs -p) 2>/dev/null' EXIT
 
-# count_doctest NAME COMMAND...: the program's own summary line has the numbers of cases.
-count_doctest() {
-    local name=$1
-    shift
-    local start=$SECONDS status=0
-    "$@" >"$log" 2>&1 || status=$?
-    local summary
+# tally_doctest NAME STATUS SECONDS: what $log says; its summary line has the numbers of cases.
+tally_doctest() {
+    local name=$1 status=$2 seconds=$3 summary
     summary=$(grep -E '^\[doctest\] test cases:' "$log" | tail -n 1)
     local good bad
     good=$(sed -nE 's/.*\| +([0-9]+) passed.*/\1/p' <<<"$summary")
@@ -28,10 +24,17 @@ count_doctest() {
         bad=1
     fi
     passed=$((passed + good)) failed=$((failed + bad))
-    echo "$name: $good passed, $bad failed ($((SECONDS - start)) s)"
+    echo "$name: $good passed, $bad failed ($seconds s)"
     grep -E '^skipped' "$log" | sort -u
     skipped=$((skipped + $(grep -cE '^skipped' "$log")))
     [ "$bad" -eq 0 ] || tail -n 40 "$log"
+}
+
+count_doctest() {  # NAME COMMAND...
+    local name=$1 start=$SECONDS status=0
+    shift
+    "$@" >"$log" 2>&1 || status=$?
+    tally_doctest "$name" $status $((SECONDS - start))
 }
 
 # count_script NAME COMMAND...: a script's last line may say "N passed, N failed"; else its status counts.
@@ -92,11 +95,11 @@ quick_tests() {
 
 emulated_tests() {
     make CONFIG=check CUDA=0 build/check-nocuda/test_kernels >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
-    # Another order of blocks and threads for each commit; races are found in any.
-    local seed
+    # Another order of blocks and threads for each commit; races are found in any. It has one OS
+    # thread, so the rest runs beside it.
+    local seed start=$SECONDS status=0
     seed=$((16#$(git rev-parse --short=7 HEAD 2>/dev/null | grep -xE '[0-9a-f]+' || date +%y%j) + 1))
-    count_doctest "kernels on simt, checked, schedule $seed" build/check-nocuda/test_kernels \
-        --device simt --schedule_seed $seed "$checked"
+    build/check-nocuda/test_kernels --device simt --schedule_seed $seed "$checked" >"$check_log" 2>&1 &
     count_doctest "whole models on simt" "$build/test_host" --device simt \
         -tc='transformer*,optimizer*,import_llama2c: stories260K*'
     if grep -q -- -DFETTLE_WITH_CUDA=1 "$build/flags.txt"; then
@@ -107,6 +110,9 @@ emulated_tests() {
         echo "skipped: nvcc's PTX (a build without nvcc)"
         skipped=$((skipped + 1))
     fi
+    wait $! || status=$?
+    cp "$check_log" "$log"
+    tally_doctest "kernels on simt, checked, schedule $seed" $status $((SECONDS - start))
 }
 
 [ "$mode" = emulated ] || quick_tests

@@ -107,7 +107,7 @@ struct Block {
     std::map<const uint64_t*, Mbarrier> mbarriers;
     NamedBarrier named_barriers[kNamedBarriers];
     WarpRegisters registers_of_warps[kMaxWarps];
-    int free_registers = 0;
+    RegisterPool registers_left;
     WarpProducts products[kMaxWarps];
     int num_products = 0;  // not yet computed
     std::vector<WarpgroupCall> warpgroup_calls[kMaxWarps / kWarpsPerWarpgroup];

@@ -32,8 +32,9 @@ void hand_out() {
     for (int warp = 0; warp < block->num_warps; ++warp) {
         WarpRegisters& has = block->registers_of_warps[warp];
         const int more = (has.wanted - has.of_thread) * kLanesPerWarp;
-        if (has.wanted == 0 || more > block->free_registers) continue;
-        block->free_registers -= more;
+        if (has.wanted == 0 || more > block->registers_left.free) continue;
+        block->registers_left.free -= more;
+        block->registers_left.is_taken = true;
         has = {.of_thread = has.wanted};
         wake(warp);
     }
@@ -58,7 +59,8 @@ void run_call(uint32_t, void** arguments) {
     if (call.is_up) {
         has.wanted = call.of_thread;
     } else {
-        block->free_registers += (has.of_thread - call.of_thread) * kLanesPerWarp;
+        block->registers_left.free += (has.of_thread - call.of_thread) * kLanesPerWarp;
+        block->registers_left.given = call.place;
         has.of_thread = call.of_thread;
     }
     hand_out();
@@ -78,7 +80,16 @@ void fill_register_pool() {
     const int of_thread =
         std::min(kRegistersOfBlock / (block->num_warps * kLanesPerWarp), kMost) / 8 * 8;
     for (WarpRegisters& has : block->registers_of_warps) has = {.of_thread = of_thread};
-    block->free_registers = 0;
+    block->registers_left = {};
+}
+
+void check_registers_left() {
+    const RegisterPool& left = block->registers_left;
+    if (left.free > 0 && !left.is_taken)
+        fail(fmt::format(
+            "registers: {} returns as the last of its block, and {} registers that were "
+            "given back, the last at {}, nobody took",
+            name_of(*block->current), left.free, left.given.text()));
 }
 
 }  // namespace simt

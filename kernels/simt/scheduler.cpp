@@ -60,7 +60,7 @@ std::string awaited(const Thread& thread) {
         case Waiting::for_named_barrier:
             return awaited_barrier_text(thread);
         case Waiting::for_registers:
-            return fmt::format("registers ({} are free)", block->free_registers);
+            return fmt::format("registers ({} are free)", block->registers_left.free);
         case Waiting::for_cluster:
             return "its cluster's barrier";
         default:
@@ -164,6 +164,7 @@ Thread* pick_or_fail() {
         check_mbarriers_left();
         check_named_barriers_left();
         check_no_products_left();
+        check_registers_left();
         check::end_visits();
         block->is_over = true;
         if (--team->num_living == 0) {

@@ -85,13 +85,13 @@ float bf16_at(uint64_t address) {
     return std::bit_cast<float>(uint32_t{bits} << 16);
 }
 
-// Calls body(address) for the 16-byte chunks that a product of this warp reads.
+// Calls body(address) for the 16-byte chunks that a product of this warp may read: nothing says
+// which warp reads which rows of the left operand.
 template <typename Body>
 void for_chunks(const Product& product, int columns, const Body& body) {
     const Descriptor left(product.left), right(product.right);
-    const int first_row = current_warp() % kWarpsPerWarpgroup * kRows;
-    for (int i = 0; product.is_left_shared && i < 2 * kRows; ++i)
-        body(swizzled(row_address(left, first_row + i / 2) + i % 2 * 16));
+    for (int i = 0; product.is_left_shared && i < 2 * kWarpsPerWarpgroup * kRows; ++i)
+        body(swizzled(row_address(left, i / 2) + i % 2 * 16));
     if (product.is_right_transposed) {
         for (int k = 0; k < kDepth; ++k)
             for (int n = 0; n < columns; n += 8) body(swizzled(column_address(right, k, n)));

@@ -9,7 +9,7 @@
 //
 // Stricter than hardware: after every wait a warpgroup_arrive must come before the next product,
 // whether registers were touched or not; and as warps are on their own, an arrival at an mbarrier
-// after the wait speaks for its own warp.
+// after the wait speaks for its own warp, which may have read all of both operands.
 #pragma once
 
 #include <algorithm>

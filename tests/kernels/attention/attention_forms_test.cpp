@@ -127,10 +127,10 @@ TEST_CASE("attention_forward on tensor cores: a long row agrees with the referen
 
 TEST_CASE("attention_forward on tensor cores: a block may have several tiles of queries") {
     for (const TensorForm& form : forms_here()) {
-        // So many rows that each head of one has a single block.
-        std::vector<int32_t> lengths(64, 1);
-        lengths.push_back(270);
-        check_forward(form, {.lengths = lengths, .heads = 8, .kv_heads = 1, .dim = 64});
+        // So many rows that each head of one has a single block; all but one are empty.
+        std::vector<int32_t> lengths(512, 0);
+        lengths[300] = 270;
+        check_forward(form, {.lengths = lengths, .heads = 1, .kv_heads = 1, .dim = 64});
     }
 }
 
@@ -262,6 +262,26 @@ TEST_CASE("attention_forward on tensor cores: what is not a number does not vani
                 CHECK(std::isfinite(float(out[token * 64])));
             for (int token = at; token < length; ++token)
                 CHECK(!std::isfinite(float(out[token * 64])));
+        }
+    }
+}
+
+TEST_CASE(
+    "attention_forward on tensor cores: warps leave out tiles that none of their queries see") {
+    for (const TensorForm& form : forms_here()) {
+        // The last keys are seen by the last queries; the first ones see no more than one tile.
+        for (const int history : {form.keys / 2, form.keys / 2 - 7}) {
+            AttentionCase<bf16> c({.lengths = {form.keys},
+                                   .history = {history},
+                                   .heads = 1,
+                                   .kv_heads = 1,
+                                   .dim = 64});
+            for (int i = (form.keys + history - 1) * 64; i < (form.keys + history) * 64; ++i)
+                c.k[i] = c.v[i] = bf16(NAN);
+            const auto out = c.forward(tested_device(), form.run).out;
+            for (int token = 0; token < form.keys / 2; ++token)
+                for (int d = 0; d < 64; ++d) CHECK(std::isfinite(float(out[token * 64 + d])));
+            CHECK(std::isnan(float(out[(form.keys - 1) * 64])));
         }
     }
 }

@@ -76,6 +76,10 @@ __global__ void warps_differ(int*) {
         set_registers_down<48>();  // BUG of_the_others
 }
 
+__global__ void nobody_takes(int*) {
+    if (threadIdx.x < 128) set_registers_down<40>();  // BUG nobody_takes
+}
+
 }  // namespace
 }  // namespace on_simt
 
@@ -123,6 +127,7 @@ TEST_CASE("simt registers: more than there are is a wait without end that says h
     // 128 x (168 - 32) = 17,408 are given back. A warp takes 32 x 72 = 2,304: seven do, one does not.
     check_reported(on_simt::one_too_many, "32 thread(s) wait for registers (1280 are free)",
                    "one_too_many");
+    check_reported(on_simt::nobody_takes, "16384 registers that were given back", "nobody_takes");
     check_reported(on_simt::nobody_gives, "384 thread(s) wait for registers (0 are free)",
                    "nobody_gives");
 }

@@ -258,7 +258,8 @@ void Transformer<T>::attend(int layer, KvCache<T>* cache) {
                              .q_stride = qkv_width(),
                              .k_stride = qkv_width(),
                              .v_stride = qkv_width(),
-                             .scale = attention_scale()};
+                             .scale = attention_scale(),
+                             .form = attention_form_};
     if (cache) {
         append(*cache, layer, args);
         args.k = cache->key(layer);

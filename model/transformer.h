@@ -54,6 +54,9 @@ public:
     // stream's device.
     void logits(int64_t first, int64_t count, Real* out);
 
+    // Of attention's forward pass; plain unless it is said.
+    void use_attention_form(AttentionForm form) { attention_form_ = form; }
+
     const MemoryPlan& plan() const { return *plan_; }
     const BatchLimits& limits() const { return limits_; }
 
@@ -142,4 +145,5 @@ private:
 
     Batch batch_;  // of the last forward
     DropoutOptions dropout_;
+    AttentionForm attention_form_ = AttentionForm::plain;
 };

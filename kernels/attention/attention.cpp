@@ -1,7 +1,5 @@
 #include "kernels/attention/attention.h"
 
-#include <atomic>
-
 #include "kernels/attention/attention_reference.h"
 #include "kernels/core/cuda_runtime.h"
 #include "kernels/core/dispatch.h"
@@ -32,8 +30,6 @@ void attention_forward_sm90(const AttentionForward<bf16>&, StreamView);
 
 namespace {
 
-std::atomic<AttentionForm> form{AttentionForm::plain};
-
 bool fits_tensor_cores(const AttentionForward<bf16>& args) {
     const auto in_chunks = [](const bf16* tensor, int64_t stride) {
         return reinterpret_cast<uintptr_t>(tensor) % 16 == 0 && stride % 8 == 0;
@@ -57,11 +53,10 @@ bool has_sm90(Device device) {
 
 // The form asked for, if it can run.
 AttentionForm form_of(const AttentionForward<bf16>& args, Device device) {
-    const AttentionForm asked = form;
     const bool has_maps = args.query_tokens > 0 && args.key_tokens > 0;
-    const bool fits = device_has(asked, device) && fits_tensor_cores(args) &&
-                      (has_maps || asked != AttentionForm::sm90);
-    return fits ? asked : AttentionForm::plain;
+    const bool fits = device_has(args.form, device) && fits_tensor_cores(args) &&
+                      (has_maps || args.form != AttentionForm::sm90);
+    return fits ? args.form : AttentionForm::plain;
 }
 
 template <class Args>
@@ -113,8 +108,6 @@ void attention_forward(const AttentionForward<T>& args, StreamView stream) {
         dispatch("attention_forward", full, stream, on_cpu::attention_forward<T>,
                  FETTLE_CUDA_FORM(on_cuda::attention_forward<T>), on_simt::attention_forward<T>);
 }
-
-void set_attention_form(AttentionForm value) { form = value; }
 
 bool device_has(AttentionForm value, Device device) {
     if (value == AttentionForm::sm90) return has_sm90(device);

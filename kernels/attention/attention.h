@@ -22,6 +22,13 @@
 #include "kernels/core/dtype.h"
 #include "kernels/core/stream.h"
 
+// Which form of attention_forward runs on cuda and simt: `plain` takes every shape; `sm80` uses
+// tensor cores for bf16 with head_dim 64 or 128, a positive scale, and tensors and strides that are
+// multiples of 16 bytes, and is `plain` for the rest; `sm90` is for the same, on GPUs of compute
+// capability 9.0, where N and M are given. What has not run on a chip is not the default.
+enum class AttentionForm { plain, sm80, sm90 };
+bool device_has(AttentionForm form, Device device);
+
 template <typename T>
 struct AttentionForward {
     T* out = nullptr;                       // [N, H, D], rows out_stride elements apart
@@ -44,7 +51,8 @@ struct AttentionForward {
     int64_t k_stride = 0;
     int64_t v_stride = 0;
     int64_t out_stride = 0;
-    double scale = 1.0;  // usually 1 / sqrt(D)
+    double scale = 1.0;                         // usually 1 / sqrt(D)
+    AttentionForm form = AttentionForm::plain;  // if it fits
 };
 
 // With delta[i] = grad_out[i] . (out[i] + out_rest[i]):
@@ -88,15 +96,6 @@ template <typename T>
 void attention_forward(const AttentionForward<T>& args, StreamView stream);
 template <typename T>
 void attention_backward(const AttentionBackward<T>& args, StreamView stream);
-
-// Which form of attention_forward runs on cuda and simt, for the whole program: `plain` takes every
-// shape; `sm80` uses tensor cores for bf16 with head_dim 64 or 128, a positive scale, and tensors
-// and strides that are multiples of 16 bytes, and is `plain` for the rest; `sm90` is for the same,
-// on GPUs of compute capability 9.0, where N and M are given. What has not run on a chip is not the
-// default.
-enum class AttentionForm { plain, sm80, sm90 };
-void set_attention_form(AttentionForm form);
-bool device_has(AttentionForm form, Device device);
 
 // A batch of N tokens in rows of at most `longest_row`.
 struct AttentionLimits {

@@ -33,42 +33,33 @@ struct AttentionCost {
     std::string shape;
 };
 
-template <AttentionForm kForm>
-void attention_forward_in(const AttentionForward<bf16>& args, StreamView stream) {
-    set_attention_form(kForm);
-    attention_forward(args, stream);
-    set_attention_form(AttentionForm::plain);
-}
-
 template <typename T>
 void add_attention_forward(Cases& cases, const Sizes& s, Device device) {
     const AttentionCost<T> cost(s);
-    const auto arguments = [=](BenchMemory& m) {
-        return AttentionForward<T>{.out = m.zeros<T>(cost.count),
-                                   .lse = m.zeros<float>(s.tokens * s.heads),
-                                   .q = m.random<T>(cost.count),
-                                   .k = m.random<T>(cost.count),
-                                   .v = m.random<T>(cost.count),
-                                   .query_starts = m.holding(row_starts(s)),
-                                   .rows = num_rows(s),
-                                   .heads = s.heads,
-                                   .kv_heads = s.heads,
-                                   .head_dim = s.head_dim,
-                                   .query_tokens = s.tokens,
-                                   .key_tokens = s.tokens,
-                                   .scale = 0.125};
+    const auto add = [&](const char* op, AttentionForm form) {
+        const auto arguments = [=](BenchMemory& m) {
+            return AttentionForward<T>{.out = m.zeros<T>(cost.count),
+                                       .lse = m.zeros<float>(s.tokens * s.heads),
+                                       .q = m.random<T>(cost.count),
+                                       .k = m.random<T>(cost.count),
+                                       .v = m.random<T>(cost.count),
+                                       .query_starts = m.holding(row_starts(s)),
+                                       .rows = num_rows(s),
+                                       .heads = s.heads,
+                                       .kv_heads = s.heads,
+                                       .head_dim = s.head_dim,
+                                       .query_tokens = s.tokens,
+                                       .key_tokens = s.tokens,
+                                       .scale = 0.125,
+                                       .form = form};
+        };
+        cases.add(op, cost.shape, 4 * cost.bytes, 2 * cost.product_flops, arguments,
+                  attention_forward<T>);
     };
-    const auto add = [&](const char* op, void (*run)(const AttentionForward<T>&, StreamView)) {
-        cases.add(op, cost.shape, 4 * cost.bytes, 2 * cost.product_flops, arguments, run);
-    };
-    add("attention_forward", attention_forward<T>);
-    if constexpr (std::is_same_v<T, bf16>) {
-        if (s.head_dim > 128) return;  // those have no form for it
-        if (device_has(AttentionForm::sm80, device))
-            add("attention_forward_sm80", attention_forward_in<AttentionForm::sm80>);
-        if (device_has(AttentionForm::sm90, device))
-            add("attention_forward_sm90", attention_forward_in<AttentionForm::sm90>);
-    }
+    add("attention_forward", AttentionForm::plain);
+    if (std::is_same_v<T, float> || s.head_dim > 128) return;  // forms for tensor cores have none
+    if (device_has(AttentionForm::sm80, device)) add("attention_forward_sm80", AttentionForm::sm80);
+    if (device_has(AttentionForm::sm90, device)) add("attention_forward_sm90", AttentionForm::sm90);
 }
 
 template <typename T>

@@ -42,7 +42,8 @@ StreamView stream_of(const ParameterStore<T>& store) {
 // Forward, head and backward of the micro-batches; gradients add up in the store.
 template <typename T>
 StepResult run_step(const ModelConfig& config, ParameterStore<T>& store,
-                    const std::vector<Batch>& micro_batches, const DropoutOptions& dropout = {}) {
+                    const std::vector<Batch>& micro_batches, const DropoutOptions& dropout = {},
+                    AttentionForm form = AttentionForm::plain) {
     using Real = Accumulator<T>;
     double divisor = 0.0;
     for (const Batch& batch : micro_batches) divisor += batch.weight_sum();
@@ -50,6 +51,7 @@ StepResult run_step(const ModelConfig& config, ParameterStore<T>& store,
     StepResult result;
     for (const Batch& batch : micro_batches) {
         Transformer<T> model(config, store, limits_of(batch), stream_of(store));
+        model.use_attention_form(form);
         model.forward(batch, dropout);
         const Buffer<Real> logits(store.device(), batch.num_tokens() * config.vocab_size);
         model.logits(0, batch.num_tokens(), logits.data());
@@ -152,7 +154,7 @@ struct MeanSquares {
 };
 
 // Our bf16 steps against our fp32 steps, on the golden bf16 batches.
-MeanSquares bf16_errors(GoldenModel<bf16>& half) {
+MeanSquares bf16_errors(GoldenModel<bf16>& half, AttentionForm form) {
     GoldenModel<float> single(half.folder.path.filename());
     const ModelConfig& config = half.folder.config;
     const std::vector<Batch> batches = half.bf16_batches();
@@ -161,7 +163,7 @@ MeanSquares bf16_errors(GoldenModel<bf16>& half) {
         to += error * error / static_cast<double>(batches.size());
     };
     for (const Batch& batch : batches) {
-        const StepResult actual = run_step(config, half.store, {batch});
+        const StepResult actual = run_step(config, half.store, {batch}, {}, form);
         const StepResult expected = run_step(config, single.store, {batch});
         add(mean.logits, relative_norm_error(actual.logits, expected.logits));
         add(mean.loss, actual.loss / expected.loss - 1.0);
@@ -171,10 +173,10 @@ MeanSquares bf16_errors(GoldenModel<bf16>& half) {
     return mean;
 }
 
-void check_bf16_errors(const std::string& name) {
+void check_bf16_errors(const std::string& name, AttentionForm form = AttentionForm::plain) {
     CAPTURE(name);
     GoldenModel<bf16> golden(name);
-    const MeanSquares squares = bf16_errors(golden);
+    const MeanSquares squares = bf16_errors(golden, form);
     CHECK(std::sqrt(squares.logits) <= 2.0 * golden.number({"bf16_error", "rms", "logits"}));
     CHECK(std::sqrt(squares.loss) <= 2.0 * golden.number({"bf16_error", "rms", "loss"}));
     for (int p = 0; p < golden.table.size(); ++p) {
@@ -216,39 +218,32 @@ TEST_CASE("transformer: bf16 errs at most twice as much as PyTorch in bf16, over
 }
 
 TEST_CASE("transformer: so it does with attention on tensor cores") {
-    struct Restore {
-        ~Restore() { set_attention_form(AttentionForm::plain); }
-    } restore;
     GoldenModel<bf16> golden("llama_head64");
-    const auto logits = [&] {
-        return run_step(golden.folder.config, golden.store, {golden.batch()}).logits;
+    const auto logits = [&](AttentionForm form) {
+        return run_step(golden.folder.config, golden.store, {golden.batch()}, {}, form).logits;
     };
-    const auto plain = logits();
+    const auto plain = logits(AttentionForm::plain);
     for (const AttentionForm form : {AttentionForm::sm80, AttentionForm::sm90}) {
         if (!device_has(form, tested_device())) continue;
-        set_attention_form(form);
-        CHECK(logits() != plain);  // it is another form that runs
-        check_bf16_errors("llama_head64");
+        CHECK(logits(form) != plain);  // it is another form that runs
+        check_bf16_errors("llama_head64", form);
     }
 }
 
 TEST_CASE("transformer: in bf16 no order of blocks and threads changes a bit, in any form") {
     struct Restore {
         uint32_t seed = simt::schedule_seed();
-        ~Restore() {
-            set_attention_form(AttentionForm::plain);
-            simt::set_schedule_seed(seed);
-        }
+        ~Restore() { simt::set_schedule_seed(seed); }
     } restore;
     GoldenModel<bf16> golden("llama_head64");
     for (const AttentionForm form :
          {AttentionForm::plain, AttentionForm::sm80, AttentionForm::sm90}) {
         if (!device_has(form, tested_device())) continue;
-        set_attention_form(form);
         StepResult first;
         for (const uint32_t seed : {0, 1, 2, 3}) {
             simt::set_schedule_seed(seed);  // of the simt device; elsewhere a repetition
-            const StepResult step = run_step(golden.folder.config, golden.store, {golden.batch()});
+            const StepResult step =
+                run_step(golden.folder.config, golden.store, {golden.batch()}, {}, form);
             if (seed == 0) first = step;
             CHECK(same_bits(all_gradients(step), all_gradients(first)));
             CHECK(same_bits(step.logits, first.logits));

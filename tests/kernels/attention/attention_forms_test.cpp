@@ -20,11 +20,8 @@ struct RunAs {
     AttentionForm form;
 
     template <typename T>
-    void operator()(const AttentionForward<T>& args) const {
-        struct Restore {
-            ~Restore() { set_attention_form(AttentionForm::plain); }
-        } restore;
-        set_attention_form(form);
+    void operator()(AttentionForward<T> args) const {
+        args.form = form;
         attention_forward(args, test_stream());
     }
 };

@@ -48,11 +48,8 @@ std::string changed(std::string ptx, const std::string& text, const char* replac
     return ptx;
 }
 
-void run_sm90(const AttentionForward<bf16>& args) {
-    struct Restore {
-        ~Restore() { set_attention_form(AttentionForm::plain); }
-    } restore;
-    set_attention_form(AttentionForm::sm90);
+void run_sm90(AttentionForward<bf16> args) {
+    args.form = AttentionForm::sm90;
     attention_forward(args, test_stream());
 }
 

@@ -46,7 +46,8 @@ flags_fuzz := $(flags_asan) -fsanitize=fuzzer-no-link,float-cast-overflow
 # absolute addresses.
 flags_check := $(or $(OPTIMIZE),-O1) -g -DFETTLE_CHECK=1 -fno-pie
 # The last array of a struct has a bound like any other; what nobody wrote is known by a pattern.
-checked := -fsanitize=thread -fsanitize=bounds$(if $(findstring clang,$(CXX)),,-strict) \
+checked := -fsanitize=thread -fsanitize=alignment \
+           -fsanitize=bounds$(if $(findstring clang,$(CXX)),,-strict) \
            -ftrivial-auto-var-init=pattern
 # For machines other than this one: scripts/make_bundle.sh.
 flags_bundle := -O2 -fPIC
@@ -149,7 +150,8 @@ $(BUILD)/%.o: %.cpp $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  c++   $<"
 	@$(CXX) $(flags) -MMD -MP -c $< -o $@
-$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check clocks copies mbarrier product_registers profile scheduler static_shared tensor_copy tensor_store warp_matrix warpgroup_matrix named_barrier register_pool cluster shadow): flags += $(if $(filter check,$(CONFIG)),$(checked))
+$(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/kernels/own/*_test.cpp)) \
+$(patsubst %,$(BUILD)/tests/kernels/simt/%_test.o,check clocks grid_order copies mbarrier product_registers profile scheduler static_shared tensor_copy tensor_store warp_matrix warpgroup_matrix named_barrier register_pool cluster shadow): flags += $(if $(filter check,$(CONFIG)),$(checked))
 $(BUILD)/%.simt.o: %.cu $(stamp) build/packages.ok
 	@mkdir -p $(@D)
 	@echo "  simt  $<"

@@ -98,6 +98,7 @@ struct Block {
     int current_warp = 0;
     Thread* current = nullptr;  // null: the host runs
     uint32_t random = 0;        // 0: in order
+    uint32_t atomics = 0;       // since a thread waited or returned
     Thread threads[kMaxThreads];
     Warp warps[kMaxWarps];
     Barrier barrier;

@@ -1,10 +1,12 @@
 // Two accesses to the same bytes of which one is a write must be ordered: a thread's own, or by a
 // barrier that both passed, as clocks.h says (FastTrack, Flanagan and Freund, PLDI 2009). Clusters
-// of a grid are never ordered; most are a single block.
+// of a grid, most of which are a single block, are ordered only by what grid_order.h says.
 //
 // Of several clusters that read a cell only the last two are remembered, and of several threads
 // that read a cell of global memory only the last: a write that races with an earlier reader alone
 // is missed there. In shared memory all readers are remembered.
+//
+// Threads that write one byte each of a cell do not meet; only the last of them is remembered.
 //
 // A block's shared memory ends with the block: other blocks of its cluster have used it before that
 // only if one of its threads knew so when it returned.
@@ -26,6 +28,7 @@
 #include "kernels/core/check.h"
 #include "kernels/simt/block.h"
 #include "kernels/simt/clocks.h"
+#include "kernels/simt/grid_order.h"
 #include "kernels/simt/profile.h"
 #include "kernels/simt/shadow.h"
 #include "kernels/simt/simt.h"
@@ -70,9 +73,18 @@ struct Access {
     uint32_t clock;
     int engine = 0;  // that the thread gave the work to; 0: none
     bool is_shared = false;
+    uint8_t bytes = 3;  // of a cell
 
     Stamp stamp() const {
-        return {cluster->serial, clock, pc, static_cast<uint16_t>(engine > 0 ? engine : thread)};
+        return {cluster->serial, clock, pc, static_cast<uint16_t>(engine > 0 ? engine : thread),
+                bytes};
+    }
+    // The stamp for a cell in which this actor's last one may be of the other byte.
+    Stamp stamp_after(const Stamp& before) const {
+        Stamp now = stamp();
+        if (before.cluster == now.cluster && before.actor == now.actor && before.clock == clock)
+            now.bytes |= before.bytes;
+        return now;
     }
     const char* verb() const {
         return kind == Kind::read ? "reads" : kind == Kind::write ? "writes" : "updates";
@@ -100,27 +112,34 @@ struct Access {
 
 void check_against_write(const Stamp& write, const Access& by, const char* verb) {
     if (write.cluster < first_cluster_of_grid()) return;
-    if (write.cluster != cluster->serial ? !by.is_shared : !knows_of(by.thread, write))
+    if ((write.bytes & by.bytes) == 0) return;
+    if (write.cluster != cluster->serial ? !by.is_shared && !was_published(write)
+                                         : !knows_of(by.thread, write))
         report_race(by, write, verb);
 }
 
 void check_against_reads(const Cell& cell, const Access& by) {
     if (by.is_shared && cell.read.cluster != cluster->serial) return;
     if (cell.read.cluster < first_cluster_of_grid()) return;
-    if (cell.read.cluster != cluster->serial) report_race(by, cell.read, "read");
-    if (cell.earlier_reader >= first_cluster_of_grid() && !by.is_shared) {
+    const bool overlaps = (cell.read.bytes & by.bytes) != 0;
+    const bool is_others = cell.read.cluster != cluster->serial;
+    if (is_others && overlaps && !was_published(cell.read)) report_race(by, cell.read, "read");
+    if (cell.earlier_reader >= first_cluster_of_grid() && !by.is_shared && by.bytes == 3 &&
+        cell.earlier_reader != cluster->serial && !has_published(cell.earlier_reader)) {
         Stamp earlier = cell.read;
         earlier.cluster = cell.earlier_reader;
         report_race(by, earlier, "read");
     }
+    if (is_others) return;
     if (cell.readers == 0) {
-        if (!knows_of(by.thread, cell.read)) report_race(by, cell.read, "read");
+        if (overlaps && !knows_of(by.thread, cell.read)) report_race(by, cell.read, "read");
         return;
     }
     const Readers& all = cluster->readers[cell.readers - 1];
     for (size_t t = 0; t < all.clocks.size(); ++t) {
         const Stamp stamp{cluster->serial, all.clocks[t], all.pcs[t], static_cast<uint16_t>(t)};
-        if (stamp.clock != 0 && !knows_of(by.thread, stamp)) report_race(by, stamp, "read");
+        if (stamp.clock != 0 && (all.bytes[t] & by.bytes) != 0 && !knows_of(by.thread, stamp))
+            report_race(by, stamp, "read");
     }
 }
 
@@ -143,9 +162,11 @@ void add_reader(Readers& all, const Stamp& stamp) {
         const size_t actors = stamp.actor + 1u;
         all.clocks.resize(std::max(threads, actors));
         all.pcs.resize(all.clocks.size());
+        all.bytes.resize(all.clocks.size());
     }
     all.clocks[stamp.actor] = stamp.clock;
     all.pcs[stamp.actor] = stamp.pc;
+    all.bytes[stamp.actor] = stamp.bytes;
 }
 
 void note_read(Cell& cell, const Access& by) {
@@ -161,12 +182,14 @@ void note_read(Cell& cell, const Access& by) {
             add_reader(cluster->readers[cell.readers - 1], cell.read);
         }
     }
-    cell.read = by.stamp();
+    cell.read = by.stamp_after(cell.read);
     if (cell.readers > 0) add_reader(cluster->readers[cell.readers - 1], cell.read);
 }
 
 void note_write(Cell& cell, const Access& by) {
-    (by.kind == Kind::atomic ? cell.update : cell.write) = by.stamp();
+    Stamp& last = by.kind == Kind::atomic ? cell.update : cell.write;
+    last = by.stamp_after(last);
+    if (by.bytes != 3) return;  // readers of the other byte stay
     if (cell.readers != 0 && cell.read.cluster == cluster->serial)
         cluster->free_readers.push_back(cell.readers);
     cell.read = {};
@@ -222,6 +245,7 @@ void check_access(Access& by, size_t bytes) {
     if (const char* stray = first_stray(at, by.address, bytes))
         report("out of bounds", stray, by.pc, by.verb());
     by.is_shared = at.space == Location::shared;
+    if (bytes == 1) by.bytes = reinterpret_cast<uintptr_t>(by.address) % kCellBytes == 0 ? 1 : 2;
     if (by.is_shared && at.owner != block) note_visit(*at.owner, by);
     Cell* cell = at.cell;
     for (size_t done = 0; done < bytes; done += kCellBytes, ++cell, by.address += kCellBytes)
@@ -323,9 +347,14 @@ void end_copy(const Copy& copy) {
     for (int i = 0; i < copy.from_bytes; i += 2) land(cells(copy.from)[i / 2].read);
 }
 
-void atomic_access(const void* address, size_t bytes) {
-    access(address, bytes, Kind::atomic, __builtin_return_address(0));
+void atomic_access(const void* address, size_t bytes, Place place) {
+    if (inside || block == nullptr || block->current == nullptr) return;
+    access(address, bytes, Kind::atomic, reinterpret_cast<const void*>(uintptr_t{pc_of(place)}));
+    const Inside emulator;
+    update_word(address);
 }
+
+bool is_judging() { return judging; }
 
 void enter_block() {
     enter_shadow();

@@ -34,8 +34,10 @@ constexpr bool kOn = true;
 // A load, store or atomic of the thread that runs, by the instruction before `pc`. Ends the block
 // if it is an error.
 void access(const void* address, size_t bytes, Kind kind, const void* pc);
-// For kernels compiled with instrumentation: the access is at the caller's line.
-void atomic_access(const void* address, size_t bytes);
+void atomic_access(const void* address, size_t bytes, Place place);
+// __threadfence, or the block's, by the thread that runs: grid_order.h.
+void fence_memory(bool is_for_grid);
+bool is_judging();
 // An access to shared memory that an instruction at `place` makes for a thread of the block.
 void shared_access(int thread, const void* address, size_t bytes, Kind kind, Place place);
 // A copy that the thread that runs begins, and sees complete. In between its source must not be
@@ -107,7 +109,8 @@ public:
 };
 #else
 constexpr bool kOn = false;
-inline void atomic_access(const void*, size_t) {}
+inline void atomic_access(const void*, size_t, Place) {}
+inline void fence_memory(bool) {}
 inline void shared_access(int, const void*, size_t, Kind, Place) {}
 inline void begin_copy(const Copy&) {}
 inline void end_copy(const Copy&) {}

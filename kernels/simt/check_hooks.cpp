@@ -6,6 +6,7 @@
 
 #include "kernels/simt/block.h"
 #include "kernels/simt/check.h"
+#include "kernels/simt/shadow.h"
 
 using simt::check::Kind;
 
@@ -27,19 +28,24 @@ HOOKS(4)
 HOOKS(8)
 HOOKS(16)
 
-extern "C" {
 // What a struct takes need not be a power of two, nor be aligned to its size.
+static void access_range(void* address, size_t bytes, Kind kind, const void* pc) {
+    const auto* at = static_cast<const char*>(address);
+    for (const char* end = at + bytes; at < end;) {
+        const bool is_odd = reinterpret_cast<uintptr_t>(at) % 2 != 0 || end - at == 1;
+        simt::check::access(at, is_odd ? 1 : 2, kind, pc);
+        at += is_odd ? 1 : 2;
+    }
+}
+
+extern "C" {
 void __tsan_read_range(void* address, unsigned long bytes);
 void __tsan_read_range(void* address, unsigned long bytes) {
-    for (unsigned long i = 0; i < bytes; i += 2)
-        simt::check::access(static_cast<char*>(address) + i, 2, Kind::read,
-                            __builtin_return_address(0));
+    access_range(address, bytes, Kind::read, __builtin_return_address(0));
 }
 void __tsan_write_range(void* address, unsigned long bytes);
 void __tsan_write_range(void* address, unsigned long bytes) {
-    for (unsigned long i = 0; i < bytes; i += 2)
-        simt::check::access(static_cast<char*>(address) + i, 2, Kind::write,
-                            __builtin_return_address(0));
+    access_range(address, bytes, Kind::write, __builtin_return_address(0));
 }
 void __tsan_func_entry(void*);
 void __tsan_func_entry(void*) {}
@@ -51,6 +57,11 @@ void __tsan_vptr_read(void**);
 void __tsan_vptr_read(void**) {}
 void __tsan_vptr_update(void**, void*);
 void __tsan_vptr_update(void**, void*) {}
+// Host code beside a kernel: a static variable's guard.
+char __tsan_atomic8_load(const volatile char* address, int order);
+char __tsan_atomic8_load(const volatile char* address, int) {
+    return __atomic_load_n(address, __ATOMIC_ACQUIRE);
+}
 
 // An index beyond an array whose size the compiler knows: static shared memory, registers.
 struct BoundsCheck {
@@ -68,6 +79,31 @@ void __ubsan_handle_out_of_bounds(void* data, void* index) {
                     simt::name_of(*simt::block->current), file.substr(file.rfind('/') + 1),
                     check.line, reinterpret_cast<intptr_t>(index));
     simt::end_block();
+}
+
+// A pointer that does not fit its type, whatever accesses the compiler makes of it.
+struct TypeCheck {
+    BoundsCheck place;
+    const void* type;
+    unsigned char log_alignment, kind;
+};
+void __ubsan_handle_type_mismatch_v1(void* data, void* pointer);
+void __ubsan_handle_type_mismatch_v1(void* data, void* pointer) {
+    if (simt::block == nullptr || simt::block->current == nullptr) return;
+    const simt::check::Inside emulator;
+    const auto& check = *static_cast<TypeCheck*>(data);
+    const std::string file(check.place.file);
+    const int alignment = 1 << check.log_alignment;
+    if (reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(alignment) == 0) return;
+    simt::team->error = fmt::format(
+        "misaligned: {} at {}:{} uses as a type of alignment {} what begins at {}",
+        simt::name_of(*simt::block->current), file.substr(file.rfind('/') + 1), check.place.line,
+        alignment, simt::check::name_of_address(static_cast<const char*>(pointer)));
+    simt::end_block();
+}
+void __ubsan_handle_type_mismatch_v1_abort(void* data, void* pointer);
+void __ubsan_handle_type_mismatch_v1_abort(void* data, void* pointer) {
+    __ubsan_handle_type_mismatch_v1(data, pointer);
 }
 void __ubsan_handle_out_of_bounds_abort(void* data, void* index);
 void __ubsan_handle_out_of_bounds_abort(void* data, void* index) {

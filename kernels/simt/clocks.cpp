@@ -102,6 +102,12 @@ bool has_seen_fence(int thread, int other, uint32_t clock) {
     return own->known_fence(thread, other) >= clock;
 }
 
+bool tells_of(const Seen& seen, int actor, uint32_t clock) {
+    const auto column = static_cast<size_t>(actor);
+    const size_t at = column < own->threads() ? column : column + own->threads();
+    return clock != 0xffffffffu && at < seen.size() && seen[at] >= clock;
+}
+
 void begin_clocks() {
     const auto threads = static_cast<size_t>(block->num_threads * block->cluster_size());
     enter_clocks();

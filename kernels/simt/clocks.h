@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "kernels/simt/check.h"
+
 namespace simt::check {
 
 // Actors are the threads of a cluster, those of its first block first, then its engines.
@@ -20,6 +22,8 @@ int current_actor();
 uint32_t now(int thread);
 bool has_seen(int thread, int actor, uint32_t clock);
 bool has_seen_fence(int thread, int other, uint32_t clock);
+// Whether someone who saw that knows of a moment of an actor.
+bool tells_of(const Seen& seen, int actor, uint32_t clock);
 void begin_clocks();  // of the cluster of `block`
 void enter_clocks();  // `block` is another one that has begun
 

@@ -125,6 +125,11 @@ void sync_warp(uint32_t mask, Place place) {
     meet(mask, run_sync, nullptr, place);
 }
 
+void fence(bool is_for_grid) {
+    const check::Inside emulator;
+    check::fence_memory(is_for_grid);
+}
+
 void sync_threads(Place place) {
     const check::Inside emulator;
     Thread& thread = *block->current;

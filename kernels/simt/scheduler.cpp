@@ -29,6 +29,9 @@ namespace {
 
 // Of the places where another thread may go on, every so many is one where another block does.
 constexpr uint32_t kTurnOfBlock = 64;
+// After so many atomics a thread may be spinning: in order, others go on. After so many more with
+// nobody who waits or returns, what it spins for will not come.
+constexpr uint32_t kTurnOfThread = 1024, kMostAtomics = 1u << (check::kOn ? 24 : 26);
 
 Thread* take(int warp, int lane) {
     block->current_warp = warp;
@@ -49,6 +52,18 @@ Thread* pick() {
         return take(warp, lane % kLanesPerWarp);
     }
     return nullptr;
+}
+
+// The next thread that is ready, from this one on.
+Thread* pick_next() {
+    const auto self = static_cast<int>(block->current - block->threads);
+    for (int i = 1; i < block->num_threads; ++i) {
+        const int next = (self + i) % block->num_threads;
+        const Warp& warp = block->warps[next / kLanesPerWarp];
+        if ((warp.ready >> next % kLanesPerWarp & 1) != 0)
+            return take(next / kLanesPerWarp, next % kLanesPerWarp);
+    }
+    return block->current;
 }
 
 std::string awaited(const Thread& thread) {
@@ -188,6 +203,7 @@ void leave(Thread& thread) {
     check_no_copies_left(thread);
     check_no_stores_left(thread);
     thread.waiting = Waiting::exited;
+    block->atomics = 0;
     warp.ready &= ~bit;
     warp.living &= ~bit;
     --block->num_living;
@@ -233,6 +249,7 @@ void prepare_threads() {
     block->num_threads = static_cast<int>(shape.x * shape.y * shape.z);
     block->num_warps = (block->num_threads + kLanesPerWarp - 1) / kLanesPerWarp;
     block->num_living = block->num_threads;
+    block->atomics = 0;
     block->is_over = false;
     block->current = nullptr;
     block->current_warp = 0;
@@ -282,6 +299,7 @@ void wait_for_others(Waiting waiting, Place place) {
     Thread* thread = block->current;
     thread->waiting = waiting;
     thread->place = place;
+    block->atomics = 0;
     block->warps[thread->warp].ready &= ~(1u << thread->lane);
     Thread* const next = pick_or_fail();  // it itself, if a copy has ended meanwhile
     if (next != thread) switch_to(thread->fiber->context(), next);
@@ -289,11 +307,17 @@ void wait_for_others(Waiting waiting, Place place) {
 }
 
 void yield() {
-    if (block == nullptr || block->current == nullptr || block->random == 0) return;
+    if (block == nullptr || block->current == nullptr) return;
     const check::Inside emulator;
-    if (next_random() % 2 == 0) return;
     Thread* const thread = block->current;
-    Thread* const next = pick_or_fail();
+    if (++block->atomics == kMostAtomics)
+        fail(
+            fmt::format("{} spins: {} atomics of its block, while nobody waits or returns. What "
+                        "it waits for does not come: another block may not have begun",
+                        name_of(*thread), kMostAtomics));
+    const bool in_order = block->random == 0;
+    if (in_order ? block->atomics % kTurnOfThread != 0 : next_random() % 2 == 0) return;
+    Thread* const next = in_order ? pick_next() : pick_or_fail();
     if (next != thread) switch_to(thread->fiber->context(), next);
 }
 

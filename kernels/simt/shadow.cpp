@@ -13,6 +13,7 @@
 #include "kernels/core/check.h"
 #include "kernels/simt/block.h"
 #include "kernels/simt/check.h"
+#include "kernels/simt/grid_order.h"
 #include "kernels/simt/simt.h"
 
 extern "C" char __executable_start, _end;
@@ -159,7 +160,10 @@ std::string name_of_address(const char* address) {
 
 uint32_t first_cluster_of_grid() { return first_of_grid; }
 
-void begin_grid() { first_of_grid = next_serial; }
+void begin_grid() {
+    first_of_grid = next_serial;
+    forget_words();
+}
 
 void enter_shadow() { cluster = &of_first_slots[block->peer(0).slot]; }
 

@@ -21,6 +21,7 @@ struct Stamp {
     uint32_t clock = 0;
     uint32_t pc = 0;     // the program is linked at a fixed address below 4 GiB
     uint16_t actor = 0;  // clocks.h
+    uint8_t bytes = 3;   // of the cell: the first is 1, the second 2
 };
 struct Cell {
     Stamp write, update, read;    // the last ones; an update is an atomic
@@ -30,6 +31,7 @@ struct Cell {
 struct Readers {
     std::vector<uint32_t> clocks;  // by actor; 0: has not read
     std::vector<uint32_t> pcs;
+    std::vector<uint8_t> bytes;  // likewise
 };
 
 // What is known of a cluster that is alive; most clusters are one block.

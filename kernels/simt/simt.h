@@ -42,6 +42,7 @@
 namespace simt {
 unsigned char* dynamic_shared();  // 16-byte aligned; filled with NaNs when a block begins
 void sync_threads(Place place);
+void fence(bool is_for_grid);
 }  // namespace simt
 
 namespace on_simt {
@@ -53,8 +54,10 @@ extern constinit thread_local dim3 blockDim, gridDim;
 inline void __syncthreads(FETTLE_CALLER) { simt::sync_threads({file, line}); }
 inline void __threadfence() {
     if constexpr (!simt::check::kOn) std::atomic_thread_fence(std::memory_order_seq_cst);
+    simt::fence(/*is_for_grid=*/true);
     simt::yield();
 }
-inline void __threadfence_block() {}
+inline void __threadfence_system() { __threadfence(); }
+inline void __threadfence_block() { simt::fence(/*is_for_grid=*/false); }
 
 }  // namespace on_simt

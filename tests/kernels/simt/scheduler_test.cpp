@@ -93,6 +93,24 @@ int wrong_orders(const Body& is_right) {
     return count;
 }
 
+// Right: a thread of another warp raises the flag.
+__global__ void waits_for_flag(int* out) {
+    __shared__ int flag;
+    if (threadIdx.x == 0) flag = 0;
+    __syncthreads();
+    if (threadIdx.x == kThreads - 1) atomicExch(&flag, 1);
+    while (atomicAdd(&flag, 0) == 0) {
+    }
+    atomicAdd(out, 1);
+}
+// Wrong: the first block waits for one that may not have begun.
+__global__ void waits_for_later_block(int* flags) {
+    if (threadIdx.x > 0) return;
+    atomicExch(&flags[blockIdx.x], 1);
+    while (atomicAdd(&flags[gridDim.x - 1], 0) == 0) {
+    }
+}
+
 // Its own copy is all that a thread waits for: nobody else is there to run. out[0] counts starts.
 __global__ void waits_alone(int* out, const int* in) {
     alignas(16) __shared__ int values[4];
@@ -203,4 +221,20 @@ TEST_CASE("simt: a block that takes itself for the only one loses what others wr
               }
               return count.to_host()[0] == kBlocks;
           }) >= 9);
+}
+
+TEST_CASE("simt scheduler: threads may spin on atomics for others of their block") {
+    const Buffer<int> out(Device::simt, 1);
+    for (const uint32_t seed : {0u, 1u, 2u, 3u})
+        with_schedule(seed,
+                      [&] { launch(waits_for_flag, {.grid = 2, .block = kThreads}, out.data()); });
+    CHECK(out.to_host()[0] == 4 * 2 * kThreads);
+}
+
+TEST_CASE("simt scheduler: a block that spins for one that has not begun is an Error") {
+    const Buffer<int> flags(Device::simt, 1000);
+    const auto spin = [&] {
+        launch(waits_for_later_block, {.grid = 1000, .block = 1}, flags.data());
+    };
+    CHECK_THROWS_WITH_AS(spin(), doctest::Contains("thread (0,0,0) spins"), Error);
 }
